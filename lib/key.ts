@@ -1,0 +1,62 @@
+/**
+ * Keys, made so that no value of one part can imitate another (RFC 9111 s. 2): the parts before the URI contain no space, a
+ * URI contains none, and what follows it is JSON.
+ *
+ *     R <version> <mount> <class> <target URI>[ +<extra material as JSON>][ ~<Vary names> <values as JSON>]
+ *     V <version> <service key>
+ */
+
+/** The constant start of all keys of one mounted cache: compute it once. */
+export function keyPrefix(version: number, mount: string): string {
+  return `R ${version} ${encodeURIComponent(mount.toWellFormed())} G `
+}
+
+/** The key of a resource: GET and HEAD share it. */
+export function primaryKey(prefix: string, uri: string, extra?: readonly (string | undefined)[]): string {
+  return extra === undefined ? prefix + uri : `${prefix}${uri} +${JSON.stringify(extra)}`
+}
+
+/** The key of the variant that these values of the fields in `Vary` select; undefined is an absent field. */
+export function variantKey(primary: string, names: readonly string[], values: readonly (string | undefined)[]): string {
+  return `${primary} ~${names.join(',')} ${JSON.stringify(values)}`
+}
+
+/** The key of a value of the service. */
+export function serviceKey(version: number, key: string): string {
+  return `V ${version} ${key}`
+}
+
+/** What decides the partition: target URI or service key, without version and mount, so that all versions meet in one. */
+export function routingPart(key: string): string {
+  if (key.startsWith('V ')) return key.slice(key.indexOf(' ', 2) + 1)
+  let start = 0
+  for (let part = 0; part < 4; part++) start = key.indexOf(' ', start) + 1
+  const end = key.indexOf(' ', start)
+  return end === -1 ? key.slice(start) : key.slice(start, end)
+}
+
+/** The partition of a key: FNV-1a, the same in every process. */
+export function partitionOf(key: string, partitions: number): number {
+  if (partitions === 1) return 0
+  const text = routingPart(key)
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  }
+  return (hash >>> 0) % partitions
+}
+
+/** Prefixes keep user tags, keys and URLs apart. */
+export const tagOf = {
+  tag: (tag: string): string => `t:${tag}`,
+  key: (key: string): string => `k:${key}`,
+  uri: (uri: string): string => `u:${uri}`,
+  path: (path: string): string => `p:${path}`,
+} as const
+
+/** The tags that a URL to invalidate names: a path under every host, `//host/p` under both schemes, or exactly one URI. */
+export function urlTags(url: string): readonly string[] {
+  if (url.startsWith('//')) return [tagOf.uri(`http:${url}`), tagOf.uri(`https:${url}`)]
+  if (url.startsWith('/')) return [tagOf.path(url)]
+  return [tagOf.uri(url)]
+}
