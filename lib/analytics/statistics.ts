@@ -1,0 +1,85 @@
+import { type Outcome, resultOf } from '../outcome.ts'
+
+/** Counters since the start, one per outcome and fault. */
+export interface Counters {
+  readonly hits: number
+  readonly misses: number
+  /** Of the hits: served stale. */
+  readonly stale: number
+  /** Of the hits: confirmed by the handler. */
+  readonly revalidated: number
+  /** Neither hit nor miss: the cache had no say. */
+  readonly bypassed: number
+  /** Of the misses: answered by somebody else's fill. */
+  readonly collapsed: number
+  /** Of the misses: kept for later. */
+  readonly stored: number
+  readonly invalidations: number
+  /** Invalidations not confirmed in time. */
+  readonly unconfirmed: number
+  /** Background refreshes started. */
+  readonly refreshes: number
+  /** Run-time faults turned into a miss. */
+  readonly errors: number
+}
+
+/** Counts what happens; reading costs more than counting. */
+export class Statistics {
+  readonly #counts = {
+    hits: 0,
+    misses: 0,
+    stale: 0,
+    revalidated: 0,
+    bypassed: 0,
+    collapsed: 0,
+    stored: 0,
+    invalidations: 0,
+    unconfirmed: 0,
+    refreshes: 0,
+    errors: 0,
+  }
+
+  /** A hit from memory, the hot path: nothing but a counter. */
+  countHit(): void {
+    this.#counts.hits++
+  }
+
+  count(outcome: Outcome): void {
+    const counts = this.#counts
+    switch (resultOf(outcome)) {
+      case 'hit':
+        counts.hits++
+        break
+      case 'stale':
+        counts.hits++
+        counts.stale++
+        break
+      case 'revalidated':
+        counts.hits++
+        counts.revalidated++
+        break
+      case 'bypass':
+        counts.bypassed++
+        break
+      case 'miss':
+        counts.misses++
+        if (outcome.collapsed === true) counts.collapsed++
+        if (outcome.stored === true) counts.stored++
+        break
+    }
+  }
+
+  increment(name: 'invalidations' | 'unconfirmed' | 'refreshes' | 'errors'): void {
+    this.#counts[name]++
+  }
+
+  get counters(): Counters {
+    return { ...this.#counts }
+  }
+
+  /** Hits per hundred lookups, two decimals; 0 before the first. */
+  get hitRate(): number {
+    const { hits, misses } = this.#counts
+    return hits + misses === 0 ? 0 : Math.round((hits / (hits + misses)) * 10_000) / 100
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The only place that asks for the time. `now()` is epoch ms that never jumps: it starts at the wall clock and is advanced by
+ * the monotonic timer, so that an NTP step changes no age. `monotonic()` counts ms from an arbitrary start.
+ */
+export interface Clock {
+  now(): number
+  /** @default the process's monotonic timer */
+  monotonic?(): number
+}
+
+export class SystemClock implements Clock {
+  #offset: number = Date.now() - performance.now()
+
+  now(): number {
+    return Math.floor(this.#offset + performance.now())
+  }
+
+  monotonic(): number {
+    return performance.now()
+  }
+
+  /**
+   * Follow another clock (Redis `TIME`, epoch ms) that was read between `sentAt` and `receivedAt` (monotonic ms): the instants
+   * of entries shared through Redis are then comparable whatever the hosts' clocks say.
+   */
+  align(theirs: number, sentAt: number, receivedAt: number): void {
+    this.#offset = theirs - (sentAt + receivedAt) / 2
+  }
+}

@@ -1,0 +1,329 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { promisify } from 'node:util'
+import { crc32, deflateRaw, inflateRaw } from 'node:zlib'
+import type { Entry, VariantIndex } from './entry.ts'
+import { type ResponseParts, storedResponse } from './http/stored-response.ts'
+import type { Awaitable } from './stores/store.ts'
+
+/**
+ * The bytes of an entry in Redis: a fixed header that scripts and readers can judge without parsing, a JSON description, and
+ * the body as it is. What is read back is untrusted: a frame is an entry of ours in every detail, or it is nothing.
+ *
+ *     0  'CW', version, flags        16  crc32 of all other bytes
+ *     4  length of the description   20  incarnation, 16 hex digits
+ *     8  length of the body here     36  seq
+ *     12 length of the body plain    44  fence
+ *     52 description, body
+ */
+
+export interface EncodeOptions {
+  /** Bodies larger than this (bytes) are compressed where that makes them smaller; false never. */
+  readonly compressAbove: number | false
+}
+
+/** What of a frame decides whether it can be right at all. */
+export interface FrameCoherence {
+  readonly incarnation: string
+  readonly seq: number
+  readonly fence: number
+}
+
+const VERSION = 1
+const HEADER_BYTES = 52
+const CRC_AT = 16
+const INCARNATION_AT = 20
+const INCARNATION_BYTES = 16
+const SEQ_AT = 36
+const FENCE_AT = 44
+const FLAG_DEFLATED = 1
+const FLAG_JSON = 2
+/** No body is inflated beyond this, whatever its frame claims. */
+const MAX_BODY_BYTES = 256 * 1024 * 1024
+
+const deflate = promisify(deflateRaw)
+const inflate = promisify(inflateRaw) as (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+
+/** What the description says of every entry. */
+interface EntryMeta extends Omit<Entry, 'value' | 'incarnation' | 'seq' | 'fence'> {
+  readonly response?: Omit<ResponseParts, 'body' | 'reason'> & { readonly reason?: string | undefined }
+  readonly variants?: VariantIndex
+}
+
+/**
+ * Make the frame of an entry. A promise only where the body is compressed, which happens off the main thread.
+ *
+ * @throws {TypeError} when the value of a service entry cannot be written as JSON.
+ */
+export function encodeEntry(entry: Entry, { compressAbove }: EncodeOptions): Awaitable<Buffer> {
+  const { body, flags, compressible } = bodyOf(entry)
+  if (compressAbove === false || !compressible || body.length <= compressAbove)
+    return frameOf(entry, body, body.length, flags)
+  return deflate(body).then((small) =>
+    small.length < body.length
+      ? frameOf(entry, small, body.length, flags | FLAG_DEFLATED)
+      : frameOf(entry, body, body.length, flags),
+  )
+}
+
+/**
+ * Read the entry in a frame; undefined when these bytes are no entry of ours, are damaged, were written by another version of
+ * the format, or are the entry of another key. Never throws and never rejects. An uncompressed body is a slice of the frame.
+ *
+ * @param expectedKey undefined accepts any key; the caller compares.
+ */
+export function decodeEntry(frame: Buffer, expectedKey: string | undefined): Awaitable<Entry | undefined> {
+  const coherence = frameCoherence(frame)
+  if (coherence === undefined) return undefined
+  const flags = frame.readUInt8(3)
+  const metaEnd = HEADER_BYTES + frame.readUInt32BE(4)
+  const plainBytes = frame.readUInt32BE(12)
+  if (metaEnd + frame.readUInt32BE(8) !== frame.length || plainBytes > MAX_BODY_BYTES) return undefined
+  if (flags > (FLAG_DEFLATED | FLAG_JSON) || frame.readUInt32BE(CRC_AT) !== checksum(frame)) return undefined
+  const meta = readMeta(frame.subarray(HEADER_BYTES, metaEnd))
+  if (meta === undefined || (expectedKey !== undefined && meta.key !== expectedKey)) return undefined
+  const stored = frame.subarray(metaEnd)
+  const finish = (body: Buffer): Entry | undefined =>
+    body.length === plainBytes ? entryOf(meta, coherence, body, (flags & FLAG_JSON) !== 0) : undefined
+  if ((flags & FLAG_DEFLATED) === 0) return finish(stored)
+  return inflate(stored, { maxOutputLength: Math.max(1, plainBytes) }).then(finish, () => undefined)
+}
+
+/** The coherence fields of a frame, from its fixed header alone; undefined when it is no frame of this version. */
+export function frameCoherence(frame: Buffer): FrameCoherence | undefined {
+  if (frame.length < HEADER_BYTES || frame.toString('latin1', 0, 2) !== 'CW' || frame.readUInt8(2) !== VERSION)
+    return undefined
+  const incarnation = frame.toString('latin1', INCARNATION_AT, INCARNATION_AT + INCARNATION_BYTES)
+  if (!/^[0-9a-f]{16}$/.test(incarnation)) return undefined
+  const seq = Number(frame.readBigUInt64BE(SEQ_AT))
+  const fence = Number(frame.readBigUInt64BE(FENCE_AT))
+  if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(fence)) return undefined
+  return { incarnation, seq, fence }
+}
+
+function frameOf(entry: Entry, body: Buffer, plainBytes: number, flags: number): Buffer {
+  const meta = Buffer.from(JSON.stringify(metaOf(entry)))
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + meta.length + body.length)
+  frame.write('CW', 0, 'latin1')
+  frame.writeUInt8(VERSION, 2)
+  frame.writeUInt8(flags, 3)
+  frame.writeUInt32BE(meta.length, 4)
+  frame.writeUInt32BE(body.length, 8)
+  frame.writeUInt32BE(plainBytes, 12)
+  frame.fill(0, INCARNATION_AT, SEQ_AT)
+  frame.write(entry.incarnation, INCARNATION_AT, INCARNATION_BYTES, 'latin1')
+  frame.writeBigUInt64BE(BigInt(entry.seq), SEQ_AT)
+  frame.writeBigUInt64BE(BigInt(entry.fence), FENCE_AT)
+  meta.copy(frame, HEADER_BYTES)
+  body.copy(frame, HEADER_BYTES + meta.length)
+  frame.writeUInt32BE(checksum(frame), CRC_AT)
+  return frame
+}
+
+/** Of everything but itself: a flipped bit in a length or a counter must show as well. */
+function checksum(frame: Buffer): number {
+  return crc32(frame.subarray(INCARNATION_AT), crc32(frame.subarray(0, CRC_AT)))
+}
+
+interface PlainBody {
+  readonly body: Buffer
+  readonly flags: number
+  readonly compressible: boolean
+}
+
+function bodyOf(entry: Entry): PlainBody {
+  switch (entry.kind) {
+    case 'response': {
+      const { body, fields } = entry.value as ResponseParts
+      return { body, flags: 0, compressible: isCompressible(fields) }
+    }
+    case 'variants':
+      return { body: Buffer.alloc(0), flags: 0, compressible: false }
+    default:
+      return valueBody(entry.value)
+  }
+}
+
+function valueBody(value: unknown): PlainBody {
+  if (value instanceof Uint8Array) {
+    return { body: Buffer.from(value.buffer, value.byteOffset, value.byteLength), flags: 0, compressible: true }
+  }
+  const json: string | undefined = JSON.stringify(value)
+  if (json === undefined) throw new TypeError(`A value of type ${typeof value} cannot be kept: it has no JSON`)
+  return { body: Buffer.from(json), flags: FLAG_JSON, compressible: true }
+}
+
+/** Content types whose bytes are compressed already. */
+const COMPRESSED_TYPES =
+  /^(?:image\/(?!svg)|video\/|audio\/|font\/woff|application\/(?:zip|gzip|x-gzip|zstd|x-7z|x-rar|pdf))/i
+
+function isCompressible(fields: ResponseParts['fields']): boolean {
+  for (const [name, value] of fields) {
+    const lower = name.toLowerCase()
+    if (lower === 'content-encoding') return false
+    if (lower === 'content-type' && COMPRESSED_TYPES.test(value)) return false
+  }
+  return true
+}
+
+function metaOf(entry: Entry): EntryMeta {
+  const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size } = entry
+  const common = { kind, key, name, cachedAt, staleAt, deleteAt, tags, size }
+  if (kind === 'variants') return { ...common, variants: entry.value as VariantIndex }
+  if (kind === 'value') return common
+  const parts = entry.value as ResponseParts
+  // Named one by one: what a StoredResponse computes is computed again by the reader.
+  const {
+    status,
+    reason,
+    fields,
+    initialAge,
+    vary,
+    audience,
+    withheld,
+    alwaysValidate,
+    staleWhileRevalidate,
+    staleIfError,
+  } = parts
+  return {
+    ...common,
+    response: {
+      status,
+      reason,
+      fields,
+      initialAge,
+      vary,
+      audience,
+      withheld,
+      alwaysValidate,
+      staleWhileRevalidate,
+      staleIfError,
+    },
+  }
+}
+
+function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isJson: boolean): Entry | undefined {
+  const { response, variants, ...common } = meta
+  if (response !== undefined) {
+    const value = storedResponse({ ...response, reason: response.reason, body })
+    return { ...common, ...coherence, value }
+  }
+  if (variants !== undefined) return { ...common, ...coherence, value: variants }
+  if (!isJson) return { ...common, ...coherence, value: body }
+  const parsed = parseJson(body)
+  return parsed === undefined ? undefined : { ...common, ...coherence, value: parsed.value }
+}
+
+function parseJson(bytes: Buffer): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(bytes.toString()) as unknown }
+  } catch {
+    return undefined
+  }
+}
+
+/** The description when every member is of the right type; members not named here do not get through. */
+function readMeta(bytes: Buffer): EntryMeta | undefined {
+  const raw = parseJson(bytes)?.value
+  if (!isRecord(raw)) return undefined
+  const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size } = raw
+  if (!isString(key) || !isString(name) || !isStrings(tags)) return undefined
+  if (!isNumber(cachedAt) || !isNumber(staleAt) || !isNumber(deleteAt) || !isCount(size)) return undefined
+  const common = { key, name, cachedAt, staleAt, deleteAt, tags, size }
+  switch (kind) {
+    case 'response': {
+      const response = readResponse(raw.response)
+      return response === undefined ? undefined : { kind, ...common, response }
+    }
+    case 'variants': {
+      const variants = readVariants(raw.variants)
+      return variants === undefined ? undefined : { kind, ...common, variants }
+    }
+    case 'value':
+      return { kind, ...common }
+    default:
+      return undefined
+  }
+}
+
+function readResponse(raw: unknown): EntryMeta['response'] {
+  if (!isRecord(raw)) return undefined
+  const { status, reason, fields, initialAge, vary, audience, withheld, alwaysValidate } = raw
+  const { staleWhileRevalidate, staleIfError } = raw
+  if (!isCount(status) || status < 200 || status > 599) return undefined
+  if (reason !== undefined && !(isString(reason) && isFieldValue(reason))) return undefined
+  if (!isFields(fields) || !isStrings(vary) || !isStrings(withheld)) return undefined
+  if (!isNumber(initialAge) || !isNumber(staleWhileRevalidate) || !isNumber(staleIfError)) return undefined
+  if (typeof alwaysValidate !== 'boolean' || (audience !== 'everyone' && audience !== 'anonymous')) return undefined
+  return {
+    status,
+    reason,
+    fields,
+    initialAge,
+    vary,
+    audience,
+    withheld,
+    alwaysValidate,
+    staleWhileRevalidate,
+    staleIfError,
+  }
+}
+
+function readVariants(raw: unknown): VariantIndex | undefined {
+  if (!isRecord(raw)) return undefined
+  const { sets, variants } = raw
+  return Array.isArray(sets) && sets.every(isStrings) && isStrings(variants) ? { sets, variants } : undefined
+}
+
+/** Fields that frame a message or speak of one connection: the recorder keeps none, so their presence is forgery. */
+const FRAMING = new Set(['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+
+function isFields(raw: unknown): raw is ResponseParts['fields'] {
+  return Array.isArray(raw) && raw.every(isField)
+}
+
+function isField(raw: unknown): raw is readonly [string, string] {
+  if (!Array.isArray(raw) || raw.length !== 2) return false
+  const [name, value] = raw as readonly unknown[]
+  return (
+    isString(name) && isString(value) && isFieldName(name) && isFieldValue(value) && !FRAMING.has(name.toLowerCase())
+  )
+}
+
+function isFieldName(name: string): boolean {
+  try {
+    validateHeaderName(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+// PAR-12: a stored value never brings CR, LF or NUL back; what Node would refuse to send is a corrupt entry.
+function isFieldValue(value: string): boolean {
+  try {
+    validateHeaderValue('x', value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isRecord(raw: unknown): raw is Record<string, unknown> {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw)
+}
+
+function isString(raw: unknown): raw is string {
+  return typeof raw === 'string'
+}
+
+function isStrings(raw: unknown): raw is readonly string[] {
+  return Array.isArray(raw) && raw.every(isString)
+}
+
+function isNumber(raw: unknown): raw is number {
+  return typeof raw === 'number' && Number.isFinite(raw)
+}
+
+function isCount(raw: unknown): raw is number {
+  return isNumber(raw) && Number.isInteger(raw) && raw >= 0
+}

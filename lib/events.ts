@@ -1,0 +1,83 @@
+import type { Outcome } from './outcome.ts'
+
+/** Where warnings go: `console` and pino both fit. */
+export interface Logger {
+  info(message: string): void
+  warn(message: string): void
+}
+
+/** What a cache tells its listeners. */
+export interface CacheEvents {
+  /** What was done with one request, or one `remember`. */
+  outcome: { readonly key: string | undefined; readonly outcome: Outcome }
+  /** Something was invalidated from this process. */
+  invalidate: { readonly tags: readonly string[]; readonly patterns: readonly string[]; readonly all: boolean }
+  /** An invalidation or write was not confirmed in time and is retried. */
+  unconfirmed: { readonly cause: unknown }
+  /** A run-time fault that was turned into a miss. */
+  error: { readonly where: string; readonly cause: unknown }
+  /** Redis cannot be used; requests go on without it. */
+  degraded: { readonly reason: string }
+  /** Redis can be used again. */
+  recovered: { readonly afterMs: number }
+}
+
+export type Listener<E extends keyof CacheEvents> = (event: CacheEvents[E]) => void
+
+/** How many different warnings are remembered as already given. */
+const MAX_WARNINGS = 1_000
+
+/** The events and the warnings of one cache. A listener that throws harms nobody; without listeners nothing happens. */
+export class Events {
+  readonly #listeners = new Map<keyof CacheEvents, Set<Listener<keyof CacheEvents>>>()
+  readonly #warned = new Set<string>()
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** Call `listener` for each event of this name; returns a function that ends it. */
+  on<E extends keyof CacheEvents>(event: E, listener: Listener<E>): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set()
+    this.#listeners.set(event, listeners)
+    const stored = listener as Listener<keyof CacheEvents>
+    listeners.add(stored)
+    return () => {
+      listeners.delete(stored)
+    }
+  }
+
+  /** Whether anybody listens; ask before making an event on a hot path. */
+  has(event: keyof CacheEvents): boolean {
+    const listeners = this.#listeners.get(event)
+    return listeners !== undefined && listeners.size > 0
+  }
+
+  emit<E extends keyof CacheEvents>(event: E, value: CacheEvents[E]): void {
+    const listeners = this.#listeners.get(event)
+    if (listeners === undefined) return
+    for (const listener of listeners) {
+      try {
+        listener(value)
+      } catch (cause) {
+        this.warnOnce(`listener:${event}`, `A listener for "${event}" threw: ${String(cause)}`)
+      }
+    }
+  }
+
+  info(message: string): void {
+    this.#logger.info(`[cache] ${message}`)
+  }
+
+  warn(message: string): void {
+    this.#logger.warn(`[cache] ${message}`)
+  }
+
+  /** Warn the first time only; `topic` names the cause. */
+  warnOnce(topic: string, message: string): void {
+    if (this.#warned.has(topic) || this.#warned.size >= MAX_WARNINGS) return
+    this.#warned.add(topic)
+    this.warn(message)
+  }
+}

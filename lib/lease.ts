@@ -1,0 +1,104 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from './clock.ts'
+
+/**
+ * The right to run the loader for a key in this process: one flight per key, however many callers. A flight that began before
+ * an invalidation is not joined by anybody who came after it.
+ */
+
+/** How long a caller waits for somebody else's flight before it goes on its own (ms). */
+export const LOCK_WAIT_MS = 1_000
+/** How long, and for how many keys, it is remembered that an answer could not be shared ("hit for miss"). */
+const UNSHARED_MS = 10_000
+const UNSHARED_KEYS = 10_000
+
+/** One run of a loader that others may wait for. */
+export class Flight<T> {
+  readonly stamp: object
+  readonly startedAt: number
+  readonly result: Promise<T | undefined>
+  #resolve: (value: T | undefined) => void = () => {}
+  #waiters = 0
+
+  constructor(stamp: object, startedAt: number) {
+    this.stamp = stamp
+    this.startedAt = startedAt
+    this.result = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  /** Hand the result to everybody waiting; undefined sends each on its own way. */
+  land(value: T | undefined): void {
+    this.#resolve(value)
+  }
+
+  get waiters(): number {
+    return this.#waiters
+  }
+
+  /** The result, or undefined when it has not come after the lock wait. Never rejects. */
+  wait(timeoutMs: number): Promise<T | undefined> {
+    this.#waiters++
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, undefined)
+    })
+    return Promise.race([this.result, late]).finally(() => {
+      clearTimeout(timer)
+      this.#waiters--
+    })
+  }
+}
+
+/** The flights of one cache. */
+export class Flights<T> {
+  readonly #flights = new Map<string, Flight<T>>()
+  readonly #unshared: LRUCache<string, number>
+  readonly #clock: Required<Clock>
+  #peak = 0
+
+  constructor(clock: Required<Clock>) {
+    this.#clock = clock
+    this.#unshared = new LRUCache({ max: UNSHARED_KEYS })
+  }
+
+  /** The flight to wait for: under way since the last invalidation, and not for longer than the lock wait. */
+  join(key: string, stamp: object): Flight<T> | undefined {
+    const flight = this.#flights.get(key)
+    if (flight === undefined || flight.stamp !== stamp) return undefined
+    return this.#clock.monotonic() - flight.startedAt < LOCK_WAIT_MS ? flight : undefined
+  }
+
+  /** Take the lead for this key, also over a flight that may no longer be joined. */
+  begin(key: string, stamp: object): Flight<T> {
+    const flight = new Flight<T>(stamp, this.#clock.monotonic())
+    this.#flights.set(key, flight)
+    this.#peak = Math.max(this.#peak, this.#flights.size)
+    return flight
+  }
+
+  /** End a flight and hand out what it brought. */
+  land(key: string, flight: Flight<T>, value: T | undefined): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key)
+    flight.land(value)
+  }
+
+  /** Whether answers for this key could lately not be shared, so that waiting for one is of no use. */
+  isUnshared(key: string): boolean {
+    const until = this.#unshared.get(key)
+    return until !== undefined && this.#clock.monotonic() < until
+  }
+
+  markUnshared(key: string): void {
+    this.#unshared.set(key, this.#clock.monotonic() + UNSHARED_MS)
+  }
+
+  clearUnshared(key: string): void {
+    this.#unshared.delete(key)
+  }
+
+  stats(): { readonly current: number; readonly peak: number } {
+    return { current: this.#flights.size, peak: this.#peak }
+  }
+}

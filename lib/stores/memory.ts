@@ -1,0 +1,154 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../clock.ts'
+import { type Entry, isDead } from '../entry.ts'
+import { TagLedger } from '../tags.ts'
+import type {
+  Ack,
+  EntryPage,
+  InvalidationReceipt,
+  InvalidationTargets,
+  ListOptions,
+  SetResult,
+  Store,
+  StoreStats,
+} from './store.ts'
+
+export interface MemoryStoreOptions {
+  /** Bound on the bytes of all entries together. */
+  readonly maxBytes: number
+  readonly clock: Clock
+  /**
+   * Whose word decides what is still right: with Redis the mirror of its ledger.
+   * @default a ledger of its own, the authority in this process
+   */
+  readonly ledgerOf?: (key: string) => TagLedger
+}
+
+/** An entry and the stamp of the ledger under which it was last judged. */
+interface Slot {
+  entry: Entry
+  stamp: object
+}
+
+/**
+ * The memory of this process (L1), least recently used out first, bounded by bytes. It keeps no index of tags: an invalidation
+ * moves the ledger, and an entry is judged at its next use, once per change.
+ */
+export class MemoryStore implements Store {
+  readonly name = 'memory'
+  readonly #slots: LRUCache<string, Slot>
+  readonly #clock: Clock
+  readonly #ledgerOf: (key: string) => TagLedger
+  readonly #maxBytes: number
+  #evicted = 0
+  #refused = 0
+  #peakBytes = 0
+
+  constructor({ maxBytes, clock, ledgerOf }: MemoryStoreOptions) {
+    const own = new TagLedger()
+    this.#ledgerOf = ledgerOf ?? (() => own)
+    this.#clock = clock
+    this.#maxBytes = maxBytes
+    this.#slots = new LRUCache({
+      maxSize: maxBytes,
+      sizeCalculation: (slot) => slot.entry.size,
+      dispose: (_slot, _key, reason) => {
+        if (reason === 'evict') this.#evicted++
+      },
+    })
+  }
+
+  ledger(key: string): TagLedger {
+    return this.#ledgerOf(key)
+  }
+
+  get(key: string): Entry | undefined {
+    const slot = this.#slots.get(key)
+    if (slot === undefined) return undefined
+    if (this.#isRight(slot) && !isDead(slot.entry, this.#clock.now())) return slot.entry
+    this.#slots.delete(key)
+    return undefined
+  }
+
+  /** Whether something is kept under this key, right or not. */
+  has(key: string): boolean {
+    return this.#slots.has(key)
+  }
+
+  set(entry: Entry): SetResult {
+    if (entry.size > this.#maxBytes) {
+      this.#refused++
+      return 'too-large'
+    }
+    const ledger = this.#ledgerOf(entry.key)
+    const validity = ledger.judge(entry)
+    if (validity !== 'valid') return validity === 'invalid' ? 'invalidated' : 'unavailable'
+    const present = this.#slots.peek(entry.key)
+    if (present !== undefined && present.entry.fence > entry.fence && this.#isRight(present)) return 'fenced'
+    this.#slots.set(entry.key, { entry, stamp: ledger.stamp })
+    this.#peakBytes = Math.max(this.#peakBytes, this.#slots.calculatedSize)
+    return 'stored'
+  }
+
+  touch(key: string, staleAt: number, deleteAt: number): boolean {
+    const entry = this.get(key)
+    return entry !== undefined && this.set({ ...entry, staleAt, deleteAt }) === 'stored'
+  }
+
+  evict(keys: readonly string[]): void {
+    for (const key of keys) this.#slots.delete(key)
+  }
+
+  invalidate(
+    targets: InvalidationTargets,
+    _options: { readonly ack: Ack; readonly timeoutMs: number },
+  ): InvalidationReceipt {
+    this.#ledgerOf('').invalidate(targets)
+    if (targets.all) this.clear()
+    return { ack: 'all', partitions: 1 }
+  }
+
+  /** Give all memory back. */
+  clear(): void {
+    this.#slots.clear()
+  }
+
+  list({ cursor, limit }: ListOptions): EntryPage {
+    const from = cursor === undefined ? 0 : Number.parseInt(cursor, 10) || 0
+    const now = this.#clock.now()
+    const entries: Entry[] = []
+    let position = 0
+    for (const slot of this.#slots.values()) {
+      if (position++ < from) continue
+      if (entries.length === limit) return { entries, cursor: String(position - 1) }
+      if (this.#isRight(slot) && !isDead(slot.entry, now)) entries.push(slot.entry)
+    }
+    return { entries, cursor: undefined }
+  }
+
+  stats(): StoreStats {
+    return {
+      name: this.name,
+      entries: this.#slots.size,
+      bytes: this.#slots.calculatedSize,
+      peakBytes: this.#peakBytes,
+      maxBytes: this.#maxBytes,
+      evicted: this.#evicted,
+      refused: this.#refused,
+      corrupt: 0,
+      errors: 0,
+    }
+  }
+
+  close(): void {
+    this.clear()
+  }
+
+  #isRight(slot: Slot): boolean {
+    const ledger = this.#ledgerOf(slot.entry.key)
+    if (slot.stamp === ledger.stamp) return true
+    if (ledger.judge(slot.entry) !== 'valid') return false
+    slot.stamp = ledger.stamp
+    return true
+  }
+}

@@ -1,0 +1,90 @@
+import type { Entry } from '../entry.ts'
+import type { TagLedger } from '../tags.ts'
+
+/** A value now, or a promise of it: memory answers at once, Redis later. */
+export type Awaitable<T> = T | Promise<T>
+
+/** What an invalidation names; every member is optional and all of them apply. */
+export interface InvalidationTargets {
+  /** Prefixed tags (`t:`, `k:`, `u:`, `p:`). */
+  readonly tags: readonly string[]
+  /** Globs: starting with `/` matched against path and query, otherwise against service keys. */
+  readonly patterns: readonly string[]
+  readonly all: boolean
+}
+
+/** How far an invalidation is known to have reached. */
+export type Ack = 'memory' | 'redis' | 'all'
+
+export interface InvalidationReceipt {
+  readonly ack: Ack
+  readonly partitions: number
+}
+
+/** What became of a `set`: kept, or why not. */
+export type SetResult =
+  /** Kept. */
+  | 'stored'
+  /** An invalidation of one of its tags came after the fill had started. */
+  | 'invalidated'
+  /** A newer fill is already there. */
+  | 'fenced'
+  /** Larger than the store takes. */
+  | 'too-large'
+  /** The store cannot be reached or refused. */
+  | 'unavailable'
+
+export interface ListOptions {
+  readonly cursor: string | undefined
+  readonly limit: number
+}
+
+export interface EntryPage {
+  readonly entries: readonly Entry[]
+  /** Pass to the next call; undefined at the end. */
+  readonly cursor: string | undefined
+}
+
+/**
+ * Where entries live. A store answers only with entries that no acknowledged invalidation has made wrong; whether an entry is
+ * fresh enough to serve is the caller's question. Implement it to add a store: one file, and one row in the contract test.
+ *
+ * Nothing here rejects because the place is unreachable: `get` answers undefined and `set` 'unavailable'. Only `invalidate`
+ * rejects (`ERR_CACHE_UNCONFIRMED`), because a caller relies on it.
+ */
+export interface Store {
+  readonly name: string
+  /** What has been invalidated, and when, in the partition of a key. */
+  ledger(key: string): TagLedger
+  /** The valid entry of this key. Reads of one tick may share a round trip. */
+  get(key: string): Awaitable<Entry | undefined>
+  /** Keep an entry, unless a write has overtaken its fill. */
+  set(entry: Entry): Awaitable<SetResult>
+  /** Change when an entry ends; false when there is none. */
+  touch(key: string, staleAt: number, deleteAt: number): Awaitable<boolean>
+  /** Drop entries by their full key, to make room or because they are corrupt; no promise to other processes. */
+  evict(keys: readonly string[]): Awaitable<void>
+  /** Make everything named wrong, here and (`ack`) elsewhere, and void the fills in flight. */
+  invalidate(
+    targets: InvalidationTargets,
+    options: { readonly ack: Ack; readonly timeoutMs: number },
+  ): Awaitable<InvalidationReceipt>
+  /** A page of what is kept, for people to look at. */
+  list(options: ListOptions): Awaitable<EntryPage>
+  stats(): StoreStats
+  close(): Awaitable<void>
+}
+
+export interface StoreStats {
+  readonly name: string
+  readonly entries: number
+  readonly bytes: number
+  readonly peakBytes: number
+  readonly maxBytes: number
+  readonly evicted: number
+  /** Refused as too large. */
+  readonly refused: number
+  /** Bytes under a key of ours that were not an entry of ours. */
+  readonly corrupt: number
+  readonly errors: number
+}

@@ -1,0 +1,122 @@
+import type { Clock } from '../clock.ts'
+import type { Entry } from '../entry.ts'
+import type { TagLedger } from '../tags.ts'
+import type { MemoryStore } from './memory.ts'
+import type { RedisStore } from './redis.ts'
+import type {
+  Ack,
+  Awaitable,
+  EntryPage,
+  InvalidationReceipt,
+  InvalidationTargets,
+  ListOptions,
+  SetResult,
+  Store,
+  StoreStats,
+} from './store.ts'
+
+export interface TieredStoreOptions {
+  readonly memory: MemoryStore
+  readonly redis: RedisStore
+  readonly clock: Required<Clock>
+  /** For how long (ms) memory may answer beyond its lease while Redis is away; weakens the promise by exactly that. */
+  readonly staleIfRedisDown: number
+}
+
+/**
+ * Memory in front of Redis. Memory answers without asking while this process can prove that its mirror of the ledger is
+ * current (the L1 lease); otherwise the mirror is confirmed first, and with Redis away the handler answers.
+ */
+export class TieredStore implements Store {
+  readonly name = 'tiered'
+  readonly #memory: MemoryStore
+  readonly #redis: RedisStore
+  readonly #clock: Required<Clock>
+  readonly #grace: number
+
+  constructor({ memory, redis, clock, staleIfRedisDown }: TieredStoreOptions) {
+    this.#memory = memory
+    this.#redis = redis
+    this.#clock = clock
+    this.#grace = staleIfRedisDown
+  }
+
+  ledger(key: string): TagLedger {
+    return this.#redis.ledger(key)
+  }
+
+  get(key: string): Awaitable<Entry | undefined> {
+    if (this.#isProven(key)) {
+      const entry = this.#memory.get(key)
+      if (entry !== undefined) {
+        this.#redis.keepAlive()
+        return entry
+      }
+    }
+    return this.#redis.reachable ? this.#read(key) : undefined
+  }
+
+  async #read(key: string): Promise<Entry | undefined> {
+    if (this.#memory.has(key) && (await this.#redis.confirm(key))) {
+      const entry = this.#memory.get(key)
+      if (entry !== undefined) return entry
+    }
+    const entry = await this.#redis.get(key)
+    if (entry !== undefined) this.#keep(entry)
+    return entry
+  }
+
+  set(entry: Entry): Awaitable<SetResult> {
+    // Sound before Redis has answered: memory serves it only under a proven mirror, and an invalidation elsewhere is
+    // acknowledged only when that proof has ended.
+    this.#keep(entry)
+    return this.#write(entry)
+  }
+
+  async #write(entry: Entry): Promise<SetResult> {
+    const result = await this.#redis.set(entry)
+    if (result === 'invalidated' || result === 'fenced') this.#memory.evict([entry.key])
+    return result
+  }
+
+  async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {
+    this.#memory.evict([key])
+    return this.#redis.touch(key, staleAt, deleteAt)
+  }
+
+  async evict(keys: readonly string[]): Promise<void> {
+    this.#memory.evict(keys)
+    await this.#redis.evict(keys)
+  }
+
+  invalidate(
+    targets: InvalidationTargets,
+    options: { readonly ack: Ack; readonly timeoutMs: number },
+  ): Awaitable<InvalidationReceipt> {
+    if (targets.all) this.#memory.clear()
+    return this.#redis.invalidate(targets, options)
+  }
+
+  list(options: ListOptions): Awaitable<EntryPage> {
+    return this.#redis.reachable ? this.#redis.list(options) : this.#memory.list(options)
+  }
+
+  /** The figures of memory: its bytes are this process's to bound. */
+  stats(): StoreStats {
+    return this.#memory.stats()
+  }
+
+  async close(): Promise<void> {
+    this.#memory.close()
+    await this.#redis.close()
+  }
+
+  #keep(entry: Entry): void {
+    if (this.#memory.set(entry) === 'stored') this.#redis.keepAlive()
+  }
+
+  #isProven(key: string): boolean {
+    const grace = this.#grace > 0 && !this.#redis.reachable ? this.#grace : 0
+    return this.#clock.monotonic() < this.#redis.ledger(key).provenUntil + grace
+  }
+}

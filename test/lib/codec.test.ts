@@ -1,0 +1,264 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { crc32, gzipSync } from 'node:zlib'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { decodeEntry, encodeEntry, frameCoherence } from '../../lib/codec.ts'
+import type { Entry } from '../../lib/entry.ts'
+import { type ResponseParts, storedResponse } from '../../lib/http/stored-response.ts'
+
+const BASE = {
+  key: 'R 1 app G http://a.test/p?q=1',
+  name: '/p?q=1',
+  cachedAt: 1_700_000_000_000,
+  staleAt: 1_700_000_060_000,
+  deleteAt: 1_700_000_600_000,
+  tags: ['t:post:1', 'u:http://a.test/p?q=1', 'p:/p?q=1'],
+  incarnation: '0123456789abcdef',
+  seq: 7,
+  fence: 3,
+  size: 640,
+} as const
+
+const PARTS: ResponseParts = {
+  status: 200,
+  reason: undefined,
+  fields: [
+    ['Content-Type', 'text/html; charset=utf-8'],
+    ['Link', '</a>; rel=preload'],
+    ['Link', '</b>; rel=preload'],
+    ['ETag', '"abc"'],
+    ['Date', 'Tue, 14 Nov 2023 22:13:20 GMT'],
+  ],
+  body: Buffer.from('<p>hello</p>'),
+  initialAge: 0,
+  vary: ['accept-language'],
+  audience: 'everyone',
+  withheld: [],
+  alwaysValidate: false,
+  staleWhileRevalidate: 30_000,
+  staleIfError: 0,
+}
+
+const PLAIN = { compressAbove: false } as const
+
+function response(parts: Partial<ResponseParts> = {}): Entry {
+  return { kind: 'response', ...BASE, value: storedResponse({ ...PARTS, ...parts }) }
+}
+
+const GOLDEN: Readonly<Record<string, Entry>> = {
+  response: response({ reason: 'Fine' }),
+  variants: { kind: 'variants', ...BASE, value: { sets: [['accept-language'], []], variants: ['a', 'b'] } },
+  json: { kind: 'value', ...BASE, value: { title: 'caf\u00e9', list: [1, null, true] } },
+  bytes: { kind: 'value', ...BASE, value: Buffer.from([0, 255, 1, 254]) },
+}
+
+describe('codec', () => {
+  for (const [name, entry] of Object.entries(GOLDEN)) {
+    it(`brings an entry back as it was (${name})`, async () => {
+      const frame = await encodeEntry(entry, PLAIN)
+      expect(await decodeEntry(frame, BASE.key)).to.deep.equal(entry)
+    })
+
+    it(`reads the frame that version 1 has written (${name})`, async () => {
+      const file = new URL(`golden/frame-v1-${name}.bin`, import.meta.url)
+      expect(await decodeEntry(readFileSync(file), BASE.key)).to.deep.equal(entry)
+    })
+  }
+
+  it('reads the compressed frame that version 1 has written', async () => {
+    const file = new URL('golden/frame-v1-deflated.bin', import.meta.url)
+    const entry: Entry = { kind: 'value', ...BASE, value: { text: 'again and '.repeat(50) } }
+    expect(await decodeEntry(readFileSync(file), BASE.key)).to.deep.equal(entry)
+  })
+
+  it('answers at once, with a slice of the frame, where the body is not compressed', async () => {
+    const frame = await encodeEntry(response(), PLAIN)
+    const entry = decodeEntry(frame, BASE.key)
+    expect(entry).not.to.be.instanceOf(Promise)
+    const body = ((entry as Entry).value as ResponseParts).body
+    expect(body.buffer).to.equal(frame.buffer)
+  })
+
+  it('tells incarnation, seq and fence from the header alone', async () => {
+    const frame = await encodeEntry(response(), PLAIN)
+    expect(frameCoherence(frame)).to.deep.equal({ incarnation: BASE.incarnation, seq: 7, fence: 3 })
+    expect(frameCoherence(Buffer.from('CW'))).to.equal(undefined)
+    expect(frameCoherence(Buffer.alloc(100))).to.equal(undefined)
+  })
+
+  it('knows another key, another version and another magic from its own', async () => {
+    const frame = await encodeEntry(response(), PLAIN)
+    expect(await decodeEntry(frame, 'R 1 app G http://a.test/other')).to.equal(undefined)
+    expect(await decodeEntry(changed(frame, 2, 2), BASE.key)).to.equal(undefined)
+    expect(await decodeEntry(changed(frame, 0, 0x58), BASE.key)).to.equal(undefined)
+  })
+
+  it('accepts any key where none is expected', async () => {
+    const frame = await encodeEntry(response(), PLAIN)
+    expect((await decodeEntry(frame, undefined))?.key).to.equal(BASE.key)
+  })
+
+  it('refuses a value that has no JSON', () => {
+    expect(() => encodeEntry({ kind: 'value', ...BASE, value: undefined }, PLAIN)).to.throw(TypeError, 'undefined')
+  })
+
+  context('when bodies are compressed', () => {
+    const text = Buffer.from('all work and no play '.repeat(500))
+
+    it('makes the frame smaller and brings the same body back', async () => {
+      const entry = response({ body: text })
+      const frame = await encodeEntry(entry, { compressAbove: 1024 })
+      expect(frame.length).to.be.below(text.length / 2)
+      expect(await decodeEntry(frame, BASE.key)).to.deep.equal(entry)
+    })
+
+    it('leaves small bodies, coded bodies and images as they are', async () => {
+      const length = async (parts: Partial<ResponseParts>): Promise<number> =>
+        (await encodeEntry(response(parts), { compressAbove: 1024 })).length
+      expect(await length({ body: text.subarray(0, 1024) })).to.be.above(1024)
+      expect(await length({ body: text, fields: [['Content-Encoding', 'br']] })).to.be.above(text.length)
+      expect(await length({ body: text, fields: [['content-type', 'image/png']] })).to.be.above(text.length)
+      expect(await length({ body: text, fields: [['content-type', 'image/svg+xml']] })).to.be.below(text.length)
+    })
+
+    it('keeps a body plain that does not get smaller', async () => {
+      const body = randomBytes(4096)
+      const frame = await encodeEntry(response({ body }), { compressAbove: 1024 })
+      expect(frame.includes(body)).to.equal(true)
+    })
+
+    it('does not inflate beyond the length that the frame states', async () => {
+      const honest = await encodeEntry(response({ body: text }), { compressAbove: 1024 })
+      const lying = forge(honest, (frame) => frame.writeUInt32BE(100, 12))
+      expect(await decodeEntry(lying, BASE.key)).to.equal(undefined)
+    })
+
+    it('treats a body that does not inflate as no entry', async () => {
+      const plain = await encodeEntry(response({ body: gzipSync('x') }), PLAIN)
+      const lying = forge(plain, (frame) => frame.writeUInt8(1, 3))
+      expect(await decodeEntry(lying, BASE.key)).to.equal(undefined)
+    })
+  })
+
+  context('when somebody has planted a frame with a right checksum', () => {
+    const planted: Readonly<Record<string, (meta: Meta) => void>> = {
+      'a line break in a value': (meta) => meta.response.fields.push(['x', 'a\r\nSet-Cookie: s=1']),
+      'a field name that is no token': (meta) => meta.response.fields.push(['x y', 'a']),
+      'a field that frames the message': (meta) => meta.response.fields.push(['Transfer-Encoding', 'chunked']),
+      'a field of three': (meta) => meta.response.fields.push(['x', 'a', 'b']),
+      'a line break in the reason': (meta) => Object.assign(meta.response, { reason: 'a\r\nb' }),
+      'a status out of range': (meta) => Object.assign(meta.response, { status: 99 }),
+      'a status that is text': (meta) => Object.assign(meta.response, { status: '200' }),
+      'an unknown audience': (meta) => Object.assign(meta.response, { audience: 'all' }),
+      'tags that are no list': (meta) => Object.assign(meta, { tags: 't:a' }),
+      'an instant that is no number': (meta) => Object.assign(meta, { staleAt: null }),
+      'an unknown kind': (meta) => Object.assign(meta, { kind: 'script' }),
+      'no response at all': (meta) => Object.assign(meta, { response: null }),
+    }
+    for (const [what, change] of Object.entries(planted)) {
+      it(`finds ${what}`, async () => {
+        const frame = await encodeEntry(response(), PLAIN)
+        expect(await decodeEntry(replant(frame, change), BASE.key)).to.equal(undefined)
+      })
+    }
+
+    it('takes no member that it does not know', async () => {
+      const frame = await encodeEntry(response(), PLAIN)
+      const entry = await decodeEntry(
+        replant(frame, (meta) => Object.assign(meta, { extra: 1, seq: 99 })),
+        BASE.key,
+      )
+      expect(entry).to.deep.equal(response())
+    })
+  })
+
+  it('finds every truncation and every flipped bit', async function () {
+    this.timeout(30_000)
+    for (const entry of [response({ body: Buffer.from('short') }), GOLDEN.json as Entry]) {
+      const frame = await encodeEntry(entry, PLAIN)
+      for (let length = 0; length < frame.length; length++) {
+        expect(await decodeEntry(frame.subarray(0, length), BASE.key), `first ${length}`).to.equal(undefined)
+      }
+      expect(await decodeEntry(Buffer.concat([frame, Buffer.alloc(1)]), BASE.key)).to.equal(undefined)
+      for (let bit = 0; bit < frame.length * 8; bit++) {
+        const byte = bit >> 3
+        const flipped = changed(frame, byte, frame.readUInt8(byte) ^ (1 << (bit & 7)))
+        expect(await decodeEntry(flipped, BASE.key), `bit ${bit}`).to.equal(undefined)
+      }
+    }
+  })
+
+  it('never throws on 50,000 buffers of noise', async function () {
+    this.timeout(30_000)
+    const frame = await encodeEntry(response(), PLAIN)
+    for (let index = 0; index < 50_000; index++) {
+      const noise = randomBytes(index % 200)
+      if (index % 2 === 0) frame.copy(noise, 0, 0, Math.min(4, noise.length))
+      expect(await decodeEntry(noise, BASE.key)).to.equal(undefined)
+    }
+  })
+
+  it('brings back whatever it was given', async () => {
+    const entries = fc.record({
+      key: fc.string({ unit: 'binary', minLength: 1 }).map((key) => key.toWellFormed()),
+      tags: fc.array(fc.string({ unit: 'grapheme' })),
+      seq: fc.maxSafeNat(),
+      fence: fc.maxSafeNat(),
+      value: fc.jsonValue(),
+      compressAbove: fc.constantFrom(false as const, 0, 64),
+    })
+    await fc.assert(
+      fc.asyncProperty(entries, async ({ key, tags, seq, fence, value, compressAbove }) => {
+        const entry: Entry = { kind: 'value', ...BASE, key, tags, seq, fence, value: JSON.parse(JSON.stringify(value)) }
+        expect(await decodeEntry(await encodeEntry(entry, { compressAbove }), key)).to.deep.equal(entry)
+      }),
+    )
+  })
+
+  it('brings back whatever response it was given', async () => {
+    const field = fc.tuple(fc.stringMatching(/^X-[A-Za-z0-9-]{1,20}$/), fc.stringMatching(/^[\x21-\x7e\xa1-\xff]{0,40}$/))
+    const parts = fc.record({
+      status: fc.integer({ min: 200, max: 599 }),
+      fields: fc.array(field),
+      body: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    })
+    await fc.assert(
+      fc.asyncProperty(parts, async (some) => {
+        const entry = response(some)
+        expect(await decodeEntry(await encodeEntry(entry, { compressAbove: 50 }), BASE.key)).to.deep.equal(entry)
+      }),
+    )
+  })
+})
+
+interface Meta {
+  readonly response: { readonly fields: string[][] }
+}
+
+function changed(frame: Buffer, at: number, byte: number): Buffer {
+  const copy = Buffer.from(frame)
+  copy.writeUInt8(byte, at)
+  return copy
+}
+
+function forge(frame: Buffer, change: (frame: Buffer) => void): Buffer {
+  const copy = Buffer.from(frame)
+  change(copy)
+  return resealed(copy)
+}
+
+function replant(frame: Buffer, change: (meta: Meta) => void): Buffer {
+  const end = 52 + frame.readUInt32BE(4)
+  const meta = JSON.parse(frame.toString('utf8', 52, end)) as Meta
+  change(meta)
+  const text = Buffer.from(JSON.stringify(meta))
+  const planted = Buffer.concat([frame.subarray(0, 52), text, frame.subarray(end)])
+  planted.writeUInt32BE(text.length, 4)
+  return resealed(planted)
+}
+
+function resealed(frame: Buffer): Buffer {
+  frame.writeUInt32BE(crc32(frame.subarray(20), crc32(frame.subarray(0, 16))), 16)
+  return frame
+}

@@ -1,0 +1,818 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { Redis as Redis5 } from 'ioredis'
+import { Redis as Redis6 } from 'ioredis-6'
+import RedisMock from 'ioredis-mock'
+import sinon from 'sinon'
+import { SystemClock } from '../../../lib/clock.ts'
+import type { Entry } from '../../../lib/entry.ts'
+import { CacheError } from '../../../lib/errors.ts'
+import { Events } from '../../../lib/events.ts'
+import { matchesGlob } from '../../../lib/glob.ts'
+import { storedResponse } from '../../../lib/http/stored-response.ts'
+import { connectRedis, type RedisClient, type RedisOption } from '../../../lib/redis.ts'
+import { RedisStore, type RedisStoreOptions } from '../../../lib/stores/redis.ts'
+import type { Ack, InvalidationTargets } from '../../../lib/stores/store.ts'
+import { MAX_BANS } from '../../../lib/tags.ts'
+import { describeWithRedis, type RedisServer, startRedis } from '../../support/redis-server.ts'
+
+const SILENT = { info: () => {}, warn: () => {} }
+const LEASE_MS = 400
+const KEY = 'V 1 post:1'
+const URL_KEY = 'R 1 app G http://a.test/posts?page=1'
+
+/** One process: a store with the events it gave. */
+interface Process {
+  readonly store: RedisStore
+  readonly events: Events
+}
+
+const open: Process[] = []
+let namespaces = 0
+
+function start(redis: RedisOption, options: Partial<RedisStoreOptions> = {}): Process {
+  const events = new Events(SILENT)
+  const store = new RedisStore({
+    connection: connectRedis(redis, () => {}),
+    namespace: `test-${namespaces}`,
+    deadlineMs: 100,
+    leaseMs: LEASE_MS,
+    compressAbove: 1024,
+    clock: new SystemClock(),
+    events,
+    ...options,
+  })
+  open.push({ store, events })
+  return { store, events }
+}
+
+async function started(redis: RedisOption, options: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
+  const { store } = start(redis, options)
+  await store.ready()
+  return store
+}
+
+async function closeAll(): Promise<void> {
+  await Promise.all(open.splice(0).map(({ store }) => store.close()))
+  namespaces++
+}
+
+/** A fill that starts now in this process. */
+function fill(store: RedisStore, key = KEY, changes: Partial<Entry> = {}): Entry {
+  const { incarnation, seq } = store.ledger(key).token
+  const now = new SystemClock().now()
+  const name = key.slice(key.indexOf(' ', 2) + 1)
+  return {
+    kind: 'value',
+    key,
+    name,
+    cachedAt: now,
+    staleAt: now + 60_000,
+    deleteAt: now + 120_000,
+    tags: ['t:post', `k:${name}`],
+    incarnation,
+    seq,
+    fence: 1,
+    size: 100,
+    value: { title: 'hello' },
+    ...changes,
+  }
+}
+
+function responseFill(store: RedisStore): Entry {
+  const value = storedResponse({
+    status: 200,
+    reason: undefined,
+    fields: [['Content-Type', 'text/plain']],
+    body: Buffer.from('hello'),
+    initialAge: 0,
+    vary: [],
+    audience: 'everyone',
+    withheld: [],
+    alwaysValidate: false,
+    staleWhileRevalidate: 0,
+    staleIfError: 0,
+  })
+  const tags = ['u:http://a.test/posts?page=1', 'p:/posts?page=1']
+  return fill(store, URL_KEY, { kind: 'response', name: '/posts?page=1', tags, value })
+}
+
+function invalidate(store: RedisStore, targets: Partial<InvalidationTargets>, ack: Ack = 'redis', timeoutMs = 800) {
+  return store.invalidate({ tags: [], patterns: [], all: false, ...targets }, { ack, timeoutMs })
+}
+
+async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const until = Date.now() + 8_000
+  while (!(await holds())) {
+    if (Date.now() > until) throw new Error(`never: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+afterEach(closeAll)
+
+describe('RedisStore on ioredis-mock', () => {
+  it('keeps, shares and invalidates', async () => {
+    const mock = new RedisMock() as unknown as RedisClient
+    const [a, b] = [await started(mock), await started(mock)]
+    await a.get(KEY)
+    const entry = fill(a)
+    expect(await a.set(entry)).to.equal('stored')
+    expect(await b.get(KEY)).to.deep.equal(entry)
+    await invalidate(b, { tags: ['t:post'] })
+    expect(await a.get(KEY)).to.equal(undefined)
+    expect(await a.set(entry)).to.equal('invalidated')
+  })
+})
+
+describe('RedisStore without a Redis', () => {
+  it('answers undefined and unavailable at once, gives one warning, and refuses to confirm', async () => {
+    const { store, events } = start('redis://127.0.0.1:1')
+    const degraded: string[] = []
+    events.on('degraded', ({ reason }) => degraded.push(reason))
+    expect(store.get(KEY)).to.equal(undefined)
+    await eventually('degraded', () => degraded.length > 0)
+    expect(store.reachable).to.equal(false)
+    expect(store.get(KEY)).to.equal(undefined)
+    expect(await store.set(fill(store))).to.equal('unavailable')
+    expect(await store.touch(KEY, 1, 2)).to.equal(false)
+    expect(await store.confirm(KEY)).to.equal(false)
+    expect(await store.list({ cursor: undefined, limit: 10 })).to.deep.equal({ entries: [], cursor: undefined })
+    expect(await rejection(store.ping())).to.be.instanceOf(Error)
+    await store.evict([KEY])
+    expect(degraded).to.have.length(1)
+    expect(degraded[0]).to.include('ECONNREFUSED')
+    expect(store.degradedSince).to.be.a('number')
+  })
+
+  it('tells whoever waits for it that it was closed', async () => {
+    const { store } = start('redis://127.0.0.1:1')
+    const ready = rejection(store.ready())
+    await store.close()
+    expect(await ready).to.be.instanceOf(CacheError).with.property('code', 'ERR_CACHE_CLOSED')
+  })
+})
+
+describeWithRedis('RedisStore', () => {
+  let server: RedisServer
+  let admin: Redis5
+
+  before(async () => {
+    server = await startRedis()
+    admin = new Redis5(server.url)
+  })
+  after(async () => {
+    admin.disconnect()
+    await server.stop()
+  })
+
+  const meta = (name: 'v' | 'i' | 'n' | 'b' | 'r'): string => `{test-${namespaces}:0}:${name}`
+
+  for (const [version, client] of [
+    ['5', () => new Redis5(server.url)],
+    ['6', () => new Redis6(server.url)],
+  ] as const) {
+    it(`works with an ioredis ${version} client that is handed in, and leaves it open`, async () => {
+      const redis: RedisClient = client()
+      const [a, b] = [await started(redis), await started(server.url)]
+      const entry = fill(a, KEY, { value: Buffer.from('x'.repeat(5_000)) })
+      expect(await a.set(entry)).to.equal('stored')
+      expect(await b.get(KEY)).to.deep.equal(entry)
+      expect(await a.get(KEY)).to.deep.equal(entry)
+      await invalidate(b, { tags: ['t:post'], patterns: ['/x*', 'y?'] })
+      expect(await a.get(KEY)).to.equal(undefined)
+      expect(a.ledger(KEY).token).to.deep.equal(b.ledger(KEY).token)
+      expect(await a.set(entry)).to.equal('invalidated')
+      expect(await a.set(fill(a))).to.equal('stored')
+      expect(await a.confirm(KEY)).to.equal(true)
+      expect((await a.list({ cursor: undefined, limit: 5 })).entries).to.have.length(1)
+      await invalidate(b, { all: true })
+      expect(await a.get(KEY)).to.equal(undefined)
+      await a.close()
+      expect(redis.status).to.equal('ready')
+      redis.disconnect()
+    })
+  }
+
+  it('keeps responses, variants and values, each with an end', async () => {
+    const store = await started(server.url)
+    const entries = [
+      responseFill(store),
+      fill(store, 'V 1 bytes', { value: Buffer.from([1, 2, 3]) }),
+      fill(store, 'R 1 app G http://a.test/v', { kind: 'variants', value: { sets: [['accept']], variants: ['x'] } }),
+    ]
+    for (const entry of entries) {
+      expect(await store.set(entry)).to.equal('stored')
+      expect(await store.get(entry.key)).to.deep.equal(entry)
+    }
+    for (const key of await admin.keys(`{test-${namespaces}:0}:e:*`)) expect(await admin.pttl(key)).to.be.within(100_000, 120_000)
+  })
+
+  it('is within the deadline of its first answer after a server has started empty', async () => {
+    const store = await started(server.url)
+    expect(await admin.get(meta('v'))).to.match(/^[0-9a-f]{16}:0:[0-9a-f]{8}:0$/)
+    expect(store.ledger(KEY).provenUntil).to.equal(Number.NEGATIVE_INFINITY)
+  })
+
+  describe('invalidation', () => {
+    const cases: Readonly<Record<string, Partial<InvalidationTargets>>> = {
+      tag: { tags: ['t:post'] },
+      key: { tags: ['k:post:1'] },
+      pattern: { patterns: ['post:?'] },
+      'escaped pattern': { patterns: ['p\\ost*'] },
+      everything: { all: true },
+    }
+    for (const [what, targets] of Object.entries(cases)) {
+      it(`by ${what} is seen by another process and refuses fills in flight`, async () => {
+        const [a, b] = [await started(server.url), await started(server.url)]
+        const stale = fill(a)
+        await a.set(stale)
+        expect(await b.get(KEY)).to.deep.equal(stale)
+        await invalidate(b, targets)
+        expect(await b.get(KEY)).to.equal(undefined)
+        expect(await a.get(KEY)).to.equal(undefined)
+        expect(await a.set(stale)).to.equal('invalidated')
+        const fresh = fill(a)
+        expect(await a.set(fresh)).to.equal('stored')
+        expect(await b.get(KEY)).to.deep.equal(fresh)
+      })
+    }
+
+    for (const targets of [{ tags: ['u:http://a.test/posts?page=1'] }, { tags: ['p:/posts?page=1'] }, { patterns: ['/posts*'] }]) {
+      it(`of a response by ${JSON.stringify(targets)} leaves values alone`, async () => {
+        const [a, b] = [await started(server.url), await started(server.url)]
+        await a.set(responseFill(a))
+        await a.set(fill(a))
+        await a.set(fill(a, 'V 1 /posts?page=1'))
+        await invalidate(b, targets)
+        expect(await a.get(URL_KEY)).to.equal(undefined)
+        expect(await a.get(KEY)).not.to.equal(undefined)
+        expect(await a.get('V 1 /posts?page=1')).not.to.equal(undefined)
+      })
+    }
+
+    it('leaves entries with other tags valid for both processes', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const entry = fill(a)
+      await a.set(entry)
+      await invalidate(b, { tags: ['t:other'], patterns: ['other*', '/post*'] })
+      expect(await a.get(KEY)).to.deep.equal(entry)
+      expect(await b.get(KEY)).to.deep.equal(entry)
+    })
+
+    it('is judged by the server for a process that came later', async () => {
+      const a = await started(server.url)
+      await a.set(fill(a))
+      await a.set(fill(a, 'V 1 other', { tags: ['t:gone'] }))
+      await invalidate(a, { tags: ['t:gone', 't:else'] })
+      const late = await started(server.url)
+      expect(await late.get('V 1 other')).to.equal(undefined)
+      expect(await late.get(KEY)).to.include({ key: KEY, seq: late.ledger(KEY).token.seq })
+    })
+
+    it('starts the mirror over when more was invalidated than is worth sending', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const [kept, gone] = [fill(a), fill(a, 'V 1 gone', { tags: ['t:1500'] })]
+      await a.set(kept)
+      await a.set(gone)
+      await invalidate(b, { tags: Array.from({ length: 2_000 }, (_, index) => `t:${index}`) })
+      expect(await a.get('V 1 gone')).to.equal(undefined)
+      expect(await a.get(KEY)).to.include({ key: KEY })
+      expect(a.ledger(KEY).records).to.equal(0)
+    })
+
+    it('by more patterns than are kept makes everything older wrong', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const entry = fill(a)
+      await a.set(entry)
+      for (let from = 0; from <= MAX_BANS; from += 100) {
+        await invalidate(b, { patterns: Array.from({ length: 100 }, (_, index) => `x${from + index}`) })
+      }
+      expect(await admin.zcard(meta('b'))).to.equal(MAX_BANS + 1)
+      expect(await a.get(KEY)).to.equal(undefined)
+      expect(await a.set(entry)).to.equal('invalidated')
+    })
+
+    it('drops the oldest tenth of the tags above the cap', async function () {
+      this.timeout(30_000)
+      const a = await started(server.url, { deadlineMs: 5_000 })
+      const old = fill(a)
+      await invalidate(a, { tags: ['t:first'] }, 'redis', 5_000)
+      const middle = fill(a)
+      await invalidate(a, { tags: Array.from({ length: 100_000 }, (_, index) => `t:${index}`) }, 'redis', 20_000)
+      expect(await admin.zcard(meta('i'))).to.equal(90_001)
+      expect(await a.set(old)).to.equal('invalidated')
+      expect(await a.set({ ...middle, tags: ['t:none'] })).to.equal('invalidated')
+      expect(await a.set(fill(a))).to.equal('stored')
+    })
+
+    it('matches patterns in Redis as in the process', async () => {
+      const store = await started(server.url)
+      const text = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '\\', '/', '\u00e9', '\u20ac', '\u{1f600}'), maxLength: 6 })
+      await fc.assert(
+        fc.asyncProperty(text, text, async (pattern, name) => {
+          const entry = fill(store, KEY, { name, kind: pattern.startsWith('/') ? 'variants' : 'value', tags: [] })
+          const value = entry.kind === 'value' ? entry.value : { sets: [], variants: [] }
+          await admin.zremrangebyrank(meta('b'), 1, -1)
+          await invalidate(store, { patterns: [pattern] })
+          const expected = matchesGlob(pattern, name) ? 'invalidated' : 'stored'
+          // The mirror would refuse it as well: a second process asks the server.
+          const result = await other.set({ ...entry, value })
+          expect(result, JSON.stringify([pattern, name])).to.equal(expected)
+        }),
+        { numRuns: 300 },
+      )
+    })
+    let other: RedisStore
+    beforeEach(async () => {
+      other = await started(server.url)
+    })
+
+    it('refuses a fill that is overtaken while its invalidation is on the way', async () => {
+      const store = await started(server.url)
+      const entry = fill(store)
+      const pending = invalidate(store, { tags: ['t:post'] })
+      expect(await store.set(entry)).to.equal('invalidated')
+      expect(store.ledger(KEY).judge(entry)).to.equal('invalid')
+      await pending
+    })
+
+    it('answers at once with ack memory, and reaches Redis afterwards', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      await a.set(fill(a))
+      const receipt = await invalidate(a, { tags: ['t:post'] }, 'memory')
+      expect(receipt).to.deep.equal({ ack: 'memory', partitions: 1 })
+      await eventually('seen by the other process', async () => (await b.get(KEY)) === undefined)
+    })
+  })
+
+  describe('acknowledgement by all', () => {
+    /** The registry as it is once it is older than any lease. */
+    const settle = (): Promise<unknown> => admin.zadd(meta('r'), 1, '@since')
+
+    it('does not wait where no other process holds a lease', async () => {
+      const store = await started(server.url)
+      await store.confirm(KEY)
+      await settle()
+      const startedAt = Date.now()
+      expect(await invalidate(store, { tags: ['t:post'] }, 'all')).to.deep.equal({ ack: 'all', partitions: 1 })
+      expect(Date.now() - startedAt).to.be.below(LEASE_MS)
+    })
+
+    it('waits until the lease of every other process has ended', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      await b.confirm(KEY)
+      await settle()
+      const provenUntil = b.ledger(KEY).provenUntil
+      await invalidate(a, { tags: ['t:post'] }, 'all')
+      expect(performance.now()).to.be.above(provenUntil)
+    })
+
+    it('waits a whole lease after the registry was lost', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      await b.confirm(KEY)
+      const provenUntil = b.ledger(KEY).provenUntil
+      await admin.flushall()
+      await invalidate(a, { tags: ['t:post'] }, 'all')
+      expect(performance.now()).to.be.above(provenUntil)
+    })
+
+    it('rejects when the leases last longer than the caller waits', async () => {
+      const [a, b] = [await started(server.url), await started(server.url, { leaseMs: 5_000 })]
+      await b.confirm(KEY)
+      const error = await rejection(invalidate(a, { tags: ['t:post'] }, 'all', 100))
+      expect(error).to.include({ code: 'ERR_CACHE_UNCONFIRMED', pending: true })
+      expect(await b.get(KEY)).to.equal(undefined)
+    })
+
+    it('forgets processes whose lease has ended, never the age of the registry', async () => {
+      const store = await started(server.url)
+      await admin.zadd(meta('r'), 1, 'dead', 1, '@since')
+      await invalidate(store, { tags: ['t:post'] }, 'all')
+      expect(await admin.zscore(meta('r'), 'dead')).to.equal(null)
+      expect(await admin.zscore(meta('r'), '@since')).to.equal('1')
+    })
+  })
+
+  describe('leases', () => {
+    it('are proven by a confirmation, which also brings what others invalidated', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      await a.confirm(KEY)
+      const entry = fill(a)
+      expect(a.ledger(KEY).judge(entry)).to.equal('valid')
+      await invalidate(b, { tags: ['t:post'] })
+      const before = performance.now()
+      expect(await a.confirm(KEY)).to.equal(true)
+      expect(a.ledger(KEY).judge(entry)).to.equal('invalid')
+      expect(a.ledger(KEY).provenUntil).to.be.within(before + LEASE_MS, performance.now() + LEASE_MS)
+    })
+
+    it('share one command between callers', async () => {
+      const client = new Redis5(server.url)
+      const store = await started(client)
+      const spy = sinon.spy(client, 'evalsha')
+      expect(await Promise.all([store.confirm(KEY), store.confirm(KEY), store.confirm(KEY)])).to.deep.equal([true, true, true])
+      expect(spy.callCount).to.be.at.most(2)
+      client.disconnect()
+    })
+
+    it('are kept alive by a heartbeat while memory is used', async () => {
+      const store = await started(server.url, { leaseMs: 80 })
+      store.keepAlive()
+      await eventually('proven', () => store.ledger(KEY).provenUntil > 0)
+      const first = store.ledger(KEY).provenUntil
+      await eventually('proven again', () => store.ledger(KEY).provenUntil > first)
+    })
+  })
+
+  describe('reads', () => {
+    it('of one tick share one command, the same key once', async () => {
+      const client = new Redis5(server.url)
+      const store = await started(client)
+      const keys = Array.from({ length: 10 }, (_, index) => `V 1 k${index}`)
+      for (const key of keys) await store.set(fill(store, key))
+      const spy = sinon.spy(client, 'mgetBuffer')
+      const found = await Promise.all([...keys, ...keys].map((key) => store.get(key)))
+      expect(found.map((entry) => entry?.key)).to.deep.equal([...keys, ...keys])
+      expect(spy.callCount).to.equal(1)
+      expect(spy.firstCall.args).to.have.length(11)
+      client.disconnect()
+    })
+
+    it('of very many keys are divided', async () => {
+      const store = await started(server.url)
+      const keys = Array.from({ length: 300 }, (_, index) => `V 1 k${index}`)
+      await Promise.all(keys.map((key) => store.set(fill(store, key))))
+      const found = await Promise.all(keys.map((key) => store.get(key)))
+      expect(found.every((entry, index) => entry?.key === keys[index])).to.equal(true)
+    })
+
+    it('do not find what is dead by the clock', async () => {
+      const store = await started(server.url)
+      const entry = fill(store)
+      await store.set(entry)
+      const clock = { now: () => entry.deleteAt }
+      const later = await started(server.url, { clock })
+      expect(await later.get(KEY)).to.equal(undefined)
+    })
+
+    for (const [what, bytes] of [
+      ['corrupt', Buffer.from('CW\x01\x00 nonsense that is long enough to have a header of fifty two bytes')],
+      ['foreign', Buffer.from('hello')],
+    ] as const) {
+      it(`count ${what} bytes under a key of ours, drop them and go on`, async () => {
+        const store = await started(server.url)
+        await store.set(fill(store))
+        const [key = ''] = await admin.keys(`{test-${namespaces}:0}:e:*`)
+        await admin.set(key, bytes)
+        expect(await store.get(KEY)).to.equal(undefined)
+        expect(store.stats().corrupt).to.equal(1)
+        await eventually('dropped', async () => (await admin.exists(key)) === 0)
+      })
+    }
+
+    it('treat an entry of another key in this place as corrupt', async () => {
+      const store = await started(server.url)
+      await store.set(fill(store))
+      const [key = ''] = await admin.keys(`{test-${namespaces}:0}:e:*`)
+      await store.set(fill(store, 'V 1 other'))
+      const other = (await admin.keys(`{test-${namespaces}:0}:e:*`)).find((found) => found !== key) ?? ''
+      await admin.copy(other, key, 'REPLACE')
+      expect(await store.get(KEY)).to.equal(undefined)
+      expect(store.stats().corrupt).to.equal(1)
+    })
+
+    it('treat a value of another Redis type as a miss', async () => {
+      const store = await started(server.url)
+      await store.set(fill(store))
+      const [key = ''] = await admin.keys(`{test-${namespaces}:0}:e:*`)
+      await admin.del(key)
+      await admin.lpush(key, 'x')
+      expect(await store.get(KEY)).to.equal(undefined)
+      expect(await store.set(fill(store))).to.equal('stored')
+      expect(await store.get(KEY)).not.to.equal(undefined)
+    })
+  })
+
+  describe('lost metadata', () => {
+    for (const name of ['v', 'i', 'n', 'b'] as const) {
+      it(`makes entries misses, never right again (${name} deleted)`, async () => {
+        const [a, b] = [await started(server.url), await started(server.url)]
+        const entry = fill(a)
+        await a.set(entry)
+        await invalidate(b, { tags: ['t:else'] })
+        await admin.del(meta(name))
+        await invalidate(b, { tags: ['t:post'] })
+        expect(await a.get(KEY)).to.equal(undefined)
+        expect(await b.get(KEY)).to.equal(undefined)
+        expect(await a.set(entry)).to.equal('invalidated')
+        expect(await a.set(fill(a))).to.equal('stored')
+        expect(await b.get(KEY)).not.to.equal(undefined)
+      })
+    }
+
+    it('of a wrong type is healed', async () => {
+      const store = await started(server.url)
+      await admin.del(meta('v'), meta('i'), meta('r'))
+      await admin.lpush(meta('i'), 'x')
+      await admin.lpush(meta('r'), 'x')
+      expect(await store.get(KEY)).to.equal(undefined)
+      expect(await store.confirm(KEY)).to.equal(true)
+      expect(await store.set(fill(store))).to.equal('stored')
+    })
+
+    it('after FLUSHALL is begun anew by the next read', async () => {
+      const store = await started(server.url)
+      const entry = fill(store)
+      await store.set(entry)
+      await admin.flushall()
+      expect(await store.get(KEY)).to.equal(undefined)
+      expect(store.ledger(KEY).token.incarnation).not.to.equal(entry.incarnation)
+      expect(await store.set(entry)).to.equal('invalidated')
+      expect(await store.set(fill(store))).to.equal('stored')
+    })
+  })
+
+  describe('a server that lost acknowledged history', () => {
+    it('is noticed by whoever knew it, and nothing of before is served', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const entry = fill(a)
+      await a.set(entry)
+      const old = (await admin.get(meta('v'))) ?? ''
+      await invalidate(b, { tags: ['t:post'] })
+      await admin.set(meta('v'), old)
+      await admin.zrem(meta('i'), 't:post')
+      expect(await b.get(KEY)).to.equal(undefined)
+      expect(b.ledger(KEY).token.incarnation).not.to.equal(entry.incarnation)
+      expect(await a.get(KEY)).to.equal(undefined)
+    })
+
+    it('is noticed though its counter has gone on', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const dump = await Promise.all((['v', 'i', 'n', 'b'] as const).map((name) => admin.dumpBuffer(meta(name))))
+      await invalidate(a, { tags: ['t:post'] })
+      const overtaken = fill(a)
+      for (const [index, name] of (['v', 'i', 'n', 'b'] as const).entries()) {
+        await admin.restore(meta(name), 0, dump[index] as Buffer, 'REPLACE')
+      }
+      await invalidate(b, { tags: ['t:post'] })
+      await invalidate(b, { tags: ['t:else'] })
+      expect(await a.set(overtaken)).to.equal('invalidated')
+      const before = overtaken.incarnation
+      await a.get(KEY)
+      expect(a.ledger(KEY).token.incarnation).not.to.equal(before)
+    })
+
+    it('is noticed when an incarnation comes back that had ended', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const entry = fill(a)
+      await a.set(entry)
+      const dump = await Promise.all((['v', 'i', 'n', 'b'] as const).map((name) => admin.dumpBuffer(meta(name))))
+      await invalidate(b, { all: true })
+      for (const [index, name] of (['v', 'i', 'n', 'b'] as const).entries()) {
+        await admin.restore(meta(name), 0, dump[index] as Buffer, 'REPLACE')
+      }
+      expect(await b.get(KEY)).to.equal(undefined)
+      expect(b.ledger(KEY).token.incarnation).not.to.equal(entry.incarnation)
+      expect(await a.get(KEY)).to.equal(undefined)
+    })
+  })
+
+  describe('fills of one key', () => {
+    it('are ordered by their fence', async () => {
+      const store = await started(server.url)
+      const entry = fill(store, KEY, { fence: 300 })
+      expect(await store.set(entry)).to.equal('stored')
+      expect(await store.set({ ...entry, fence: 299 })).to.equal('fenced')
+      expect(await store.set({ ...entry, fence: 300, value: 2 })).to.equal('stored')
+      expect(await store.set({ ...entry, fence: 70_000 })).to.equal('stored')
+    })
+
+    it('are no obstacle once their incarnation has ended', async () => {
+      const store = await started(server.url)
+      await store.set(fill(store, KEY, { fence: 300 }))
+      await invalidate(store, { all: true })
+      expect(await store.set(fill(store, KEY, { fence: 1 }))).to.equal('stored')
+    })
+
+    it('are not kept when they are over before they arrive or cannot be written', async () => {
+      const store = await started(server.url)
+      expect(await store.set(fill(store, KEY, { deleteAt: 1 }))).to.equal('unavailable')
+      expect(await store.set(fill(store, KEY, { value: undefined }))).to.equal('unavailable')
+    })
+  })
+
+  it('touch changes when an entry ends', async () => {
+    const store = await started(server.url)
+    const entry = fill(store)
+    await store.set(entry)
+    expect(await store.touch(KEY, entry.staleAt + 1, entry.deleteAt + 60_000)).to.equal(true)
+    expect(await store.get(KEY)).to.include({ staleAt: entry.staleAt + 1, deleteAt: entry.deleteAt + 60_000 })
+    expect(await store.touch('V 1 none', 1, 2)).to.equal(false)
+  })
+
+  it('evict drops entries by their keys', async () => {
+    const store = await started(server.url)
+    await store.set(fill(store))
+    await store.set(fill(store, 'V 1 b'))
+    await store.evict([KEY])
+    expect(await store.get(KEY)).to.equal(undefined)
+    expect(await store.get('V 1 b')).not.to.equal(undefined)
+  })
+
+  it('list pages through all partitions and shows nothing of other namespaces', async () => {
+    const namespace = `list[1]*-${namespaces}`
+    const store = await started(server.url, { namespace, partitions: 4 })
+    const stranger = await started(server.url, { namespace: `list1x-${namespaces}`, partitions: 4 })
+    const keys = Array.from({ length: 60 }, (_, index) => `V 1 k${index}`)
+    for (const key of keys) await store.get(key)
+    await Promise.all(keys.map((key) => store.set(fill(store, key))))
+    await stranger.get(KEY)
+    await stranger.set(fill(stranger))
+    await store.invalidate({ tags: ['k:k7'], patterns: [], all: false }, { ack: 'redis', timeoutMs: 800 })
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await store.list({ cursor, limit: 7 })
+      expect(page.entries.length).to.be.at.most(7)
+      seen.push(...page.entries.map((entry) => entry.key))
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    expect(new Set(seen)).to.deep.equal(new Set(keys.filter((key) => key !== 'V 1 k7')))
+  })
+
+  it('list takes a cursor that is nonsense as the beginning', async () => {
+    const store = await started(server.url)
+    await store.set(fill(store))
+    expect((await store.list({ cursor: '*; drop', limit: 5 })).entries).to.have.length(1)
+  })
+
+  it('works with a keyPrefix of the client', async () => {
+    const client = new Redis5(server.url, { keyPrefix: 'app[1]:' })
+    const store = await started(client)
+    await store.set(fill(store))
+    expect((await store.get(KEY))?.key).to.equal(KEY)
+    expect((await store.list({ cursor: undefined, limit: 5 })).entries).to.have.length(1)
+    expect(await admin.keys('{test-*')).not.to.include(`{test-${namespaces}:0}:v`)
+    client.disconnect()
+  })
+
+  it('divides keys into partitions and tells each what concerns it', async () => {
+    const [a, b] = [await started(server.url, { partitions: 4 }), await started(server.url, { partitions: 4 })]
+    const keys = Array.from({ length: 20 }, (_, index) => `V 1 k${index}`)
+    await Promise.all(keys.map((key) => a.get(key)))
+    for (const key of keys) expect(await a.set(fill(a, key))).to.equal('stored')
+    expect(await invalidate(b, { tags: ['k:k1'] })).to.include({ partitions: 1 })
+    expect(await a.get('V 1 k1')).to.equal(undefined)
+    expect(await a.get('V 1 k2')).not.to.equal(undefined)
+    expect(await invalidate(b, { tags: ['t:post'] })).to.include({ partitions: 4 })
+    expect((await Promise.all(keys.map((key) => a.get(key)))).every((entry) => entry === undefined)).to.equal(true)
+  })
+
+  it('follows the time of Redis', async () => {
+    const clock = new SystemClock()
+    clock.align(0, clock.monotonic(), clock.monotonic())
+    await started(server.url, { clock })
+    expect(clock.now()).to.be.closeTo(Date.now(), 100)
+  })
+
+  it('invalidates when the memory of Redis is full', async () => {
+    const full = await startRedis()
+    const limit = new Redis5(full.url)
+    try {
+      const [a, b] = [await started(full.url), await started(full.url)]
+      const entry = fill(a)
+      await a.set(entry)
+      await limit.config('SET', 'maxmemory', '1')
+      await invalidate(b, { tags: ['t:post'] })
+      expect(await a.get(KEY)).to.equal(undefined)
+      expect(await a.set(fill(a))).to.equal('unavailable')
+      expect(a.reachable).to.equal(true)
+    } finally {
+      limit.disconnect()
+      await closeAll()
+      await full.stop()
+    }
+  })
+})
+
+describeWithRedis('RedisStore during an outage', () => {
+  let server: RedisServer
+  beforeEach(async () => {
+    server = await startRedis()
+  })
+  afterEach(async () => {
+    await closeAll()
+    await server.stop()
+  })
+
+  it('answers within the deadline when Redis hangs, then at once, and comes back by itself', async () => {
+    const { store, events } = start(server.url)
+    await store.ready()
+    await store.set(fill(store))
+    const seen: string[] = []
+    events.on('degraded', () => seen.push('degraded'))
+    events.on('recovered', () => seen.push('recovered'))
+    server.pause()
+    const startedAt = Date.now()
+    expect(await store.get(KEY)).to.equal(undefined)
+    expect(Date.now() - startedAt).to.be.within(50, 1_000)
+    for (let read = 0; read < 3; read++) await store.get(KEY)
+    expect(store.reachable).to.equal(false)
+    expect(store.get(KEY)).to.equal(undefined)
+    server.resume()
+    await eventually('reachable', () => store.reachable)
+    expect(await store.get(KEY)).not.to.equal(undefined)
+    expect(seen).to.deep.equal(['degraded', 'recovered'])
+  })
+
+  it('serves nothing of before after Redis was killed and has come back empty', async () => {
+    const { store, events } = start(server.url)
+    await store.ready()
+    const entry = fill(store)
+    await store.set(entry)
+    let degraded = 0
+    events.on('degraded', () => degraded++)
+    await server.kill9()
+    await eventually('degraded', () => degraded > 0)
+    expect(store.get(KEY)).to.equal(undefined)
+    expect(await store.set(entry)).to.equal('unavailable')
+    await server.restart()
+    await eventually('reachable', () => store.reachable)
+    expect(await store.get(KEY)).to.equal(undefined)
+    expect(await store.set(entry)).to.equal('invalidated')
+    expect(await store.set(fill(store))).to.equal('stored')
+    expect(await store.get(KEY)).not.to.equal(undefined)
+    expect(degraded).to.equal(1)
+  })
+
+  it('is usable when Redis comes up after it', async () => {
+    await server.kill9()
+    const { store } = start(server.url)
+    await eventually('degraded', () => store.degradedSince !== undefined)
+    await server.restart()
+    await store.ready()
+    await eventually('reachable', () => store.reachable)
+    await store.get(KEY)
+    expect(await store.set(fill(store))).to.equal('stored')
+  })
+
+  it('rejects an invalidation that Redis does not confirm, holds it here and confirms it later', async () => {
+    const { store, events } = start(server.url)
+    const client = new Redis5(server.url)
+    const other = await started(client)
+    await store.ready()
+    const entry = fill(store)
+    await store.set(entry)
+    let unconfirmed = 0
+    events.on('unconfirmed', () => unconfirmed++)
+    server.pause()
+    const error = await rejection(invalidate(store, { tags: ['t:post'] }, 'redis', 60))
+    expect(error).to.be.instanceOf(CacheError).and.include({ code: 'ERR_CACHE_UNCONFIRMED', pending: true })
+    expect(unconfirmed).to.equal(1)
+    expect(store.ledger(KEY).judge(entry)).to.equal('invalid')
+    server.resume()
+    await eventually('seen by the other process', async () => (await other.get(KEY)) === undefined && other.reachable)
+    await eventually('not held any more', () => store.ledger(KEY).judge(fill(store)) === 'valid')
+    expect(await store.get(KEY)).to.equal(undefined)
+    client.disconnect()
+  })
+
+  it('confirms what was invalidated while Redis was gone, once it is back', async () => {
+    const store = await started(server.url)
+    await server.kill9()
+    await eventually('degraded', () => !store.reachable)
+    const error = await rejection(invalidate(store, { tags: ['t:post'] }, 'all'))
+    expect(error).to.include({ code: 'ERR_CACHE_UNCONFIRMED' })
+    expect(store.ledger(KEY).judge(fill(store))).to.equal('invalid')
+    await server.restart()
+    await eventually('confirmed', async () => {
+      await store.get(KEY)
+      return store.reachable && store.ledger(KEY).judge(fill(store)) === 'valid'
+    })
+  })
+
+  it('does not take a link on which nothing is answered for a connection', async function () {
+    this.timeout(20_000)
+    const store = await started(server.url)
+    const client = new Redis5(server.url)
+    const addresses = String(await client.client('LIST')).match(/(?<= addr=)\S+/g) ?? []
+    expect(addresses.length).to.be.at.least(2)
+    server.pause()
+    for (let read = 0; read < 4; read++) await store.get(KEY)
+    // Long enough for the probe to be given up and the link to be dropped.
+    await new Promise((resolve) => setTimeout(resolve, 1_600))
+    server.resume()
+    await eventually('reachable', () => store.reachable)
+    const after = String(await client.client('LIST')).match(/(?<= addr=)\S+/g) ?? []
+    expect(after).not.to.have.members(addresses)
+    client.disconnect()
+  })
+})
