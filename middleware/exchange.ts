@@ -1,0 +1,398 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import weakEtag from 'etag'
+import { parseCacheControl } from '../lib/http/cache-control.ts'
+import { formatCacheStatus, xCache } from '../lib/http/cache-status.ts'
+import { isNotModified } from '../lib/http/conditional.ts'
+import { formatHttpDate, parseHttpDate } from '../lib/http/dates.ts'
+import { parseEntityTag } from '../lib/http/entity-tag.ts'
+import { type Fields, fieldValue, type RequestHeaders, requestField, storableFields } from '../lib/http/fields.ts'
+import { type Credentials, judgeStoring, type Permission, type Verdict } from '../lib/http/storing.ts'
+import type { Forward, Outcome } from '../lib/outcome.ts'
+import type { Fill, FillTarget, RecordedResponse, ResponseEntry } from '../lib/responses.ts'
+import { type Annotation, Annotations } from './annotations.ts'
+import { fieldsOf, type Original, type Watcher } from './intercept.ts'
+import { Recording } from './record.ts'
+import { replay } from './replay.ts'
+import type { Settings } from './settings.ts'
+
+/**
+ * One request that went to its handler: what is said about its response on the way, whether that may be stored, and what the
+ * client is told of it. It watches the response; it never delays it.
+ */
+
+export interface ExchangeOptions {
+  readonly settings: Settings
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** Undefined where the request has no key. */
+  readonly target: FillTarget | undefined
+  readonly forward: Forward
+  /** Why, where `forward` alone does not say. */
+  readonly detail?: string
+  readonly credentials: Credentials | undefined
+  /** Undefined when the response is not to be recorded. */
+  readonly fill: Fill | undefined
+  /** A stale entry at hand, in case the handler fails. */
+  readonly spare?: ResponseEntry
+  /** Nobody is waiting for the answer: it counts neither as hit nor as miss. */
+  readonly background?: boolean
+}
+
+const EXCHANGE: unique symbol = Symbol.for('cachewell.exchange') as never
+
+/** The exchange that owns a response, made by the outermost cache. */
+export function exchangeOf(res: ServerResponse): Exchange | undefined {
+  return (res as { [EXCHANGE]?: Exchange })[EXCHANGE]
+}
+
+/** Request fields that the handler does not see while its response may be stored: the cache answers them (CON-18). */
+const CONDITIONS = ['if-none-match', 'if-modified-since'] as const
+
+/** Statuses of a failed handler for which a stale entry may stand in (RFC 5861 s. 4). */
+const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
+
+/** Fields that other middlewares set while the head is written, and that decide whether it may be kept. */
+const LATE: ReadonlySet<string> = new Set(['set-cookie', 'cache-control', 'vary'])
+
+/** What the head has decided, kept until the body is whole. */
+type Kept = Omit<RecordedResponse, 'body'>
+
+export class Exchange implements Watcher {
+  readonly settings: Settings
+  readonly credentials: Credentials | undefined
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #annotations: Annotations
+  readonly #forward: Forward
+  readonly #detail: string | undefined
+  readonly #spare: ResponseEntry | undefined
+  readonly #background: boolean
+  readonly #requestedAt: number
+  /** The request fields as they arrived: later middlewares may change `req.headers`. */
+  readonly #headers: RequestHeaders
+  /** What stood on the response before us, as text. */
+  readonly #outer: ReadonlyMap<string, string>
+  #target: FillTarget | undefined
+  #fill: Fill | undefined
+  #hidden = false
+  #kept: Kept | undefined
+  #recording: Recording | undefined
+  /** The response is somebody else's: nothing is recorded any more. */
+  #done = false
+
+  constructor({ settings, req, res, target, forward, detail, credentials, fill, spare, background }: ExchangeOptions) {
+    this.settings = settings
+    this.credentials = credentials
+    this.#req = req
+    this.#res = res
+    this.#annotations = new Annotations(settings, req, res)
+    this.#forward = forward
+    this.#detail = detail
+    this.#spare = spare
+    this.#background = background ?? false
+    this.#requestedAt = settings.engine.clock.now()
+    this.#headers = { ...req.headers }
+    this.#outer = outerFields(res)
+    this.#target = target
+    this.#fill = fill
+    if (fill !== undefined) this.#hideConditions()
+    ;(res as { [EXCHANGE]?: Exchange })[EXCHANGE] = this
+    res.once('close', () => this.#close())
+  }
+
+  /** What the request names here; undefined where it has no key. */
+  get target(): FillTarget | undefined {
+    return this.#target
+  }
+
+  get headers(): RequestHeaders {
+    return this.#headers
+  }
+
+  /** Take note of what a route or handler says. */
+  annotate(annotation: Annotation): void {
+    this.#annotations.add(annotation)
+  }
+
+  /** An inner `cacheMiddleware` only annotates. */
+  adopt(inner: Settings): void {
+    this.#annotations.adopt(inner)
+  }
+
+  /** Go on under another key: the outer fill ends, nobody waits for it. */
+  rekey(target: FillTarget, fill: Fill | undefined): void {
+    this.#dropFill(true)
+    this.#target = target
+    this.#fill = fill
+    if (fill !== undefined) this.#hideConditions()
+  }
+
+  /** Answer from an entry found on the way in; nothing of this is recorded. */
+  answer(entry: ResponseEntry, outcome: Outcome): void {
+    this.#dropFill(true)
+    this.#restoreConditions()
+    this.#done = true
+    const { settings } = this
+    settings.engine.report(entry.key, outcome)
+    if (entry.value.reason !== undefined) this.#res.statusMessage = entry.value.reason
+    replay({
+      req: this.#req,
+      res: this.#res,
+      entry,
+      outcome,
+      settings,
+      key: entry.key,
+      now: settings.engine.clock.now(),
+    })
+  }
+
+  warnOnce(topic: string, message: string): void {
+    this.settings.engine.events.warnOnce(topic, message)
+  }
+
+  setFields(whole: Buffer | undefined): void {
+    const [req, res] = [this.#req, this.#res]
+    if (this.#done || !this.settings.etag || whole === undefined || res.statusCode !== 200 || req.method !== 'GET')
+      return
+    if (res.getHeader('etag') === undefined) res.setHeader('ETag', weakEtag(whole, { weak: true }))
+  }
+
+  beforeHead(whole: Buffer | undefined): void {
+    if (this.#done) return
+    const now = this.settings.engine.clock.now()
+    const fields = fieldsOf(this.#res)
+    const declared = declaredLength(fields)
+    const kept = this.#decide(fields, now, declared ?? whole?.length ?? 0)
+    const status = this.#res.statusCode
+    if (typeof kept === 'string') this.#dropFill(true)
+    else {
+      this.#kept = kept
+      this.#recording = new Recording({ maxBytes: this.#annotations.maxBodySize, declared, whole: whole !== undefined })
+    }
+    this.#answerCondition(fields, now)
+    this.#tell(status, kept, now)
+  }
+
+  replace(): ((out: Original) => void) | undefined {
+    const { settings } = this
+    const [req, res, spare] = [this.#req, this.#res, this.#spare]
+    const now = settings.engine.clock.now()
+    if (this.#done || spare === undefined || !FAILURES.has(res.statusCode)) return undefined
+    if (now >= spare.staleAt + spare.value.staleIfError) return undefined
+    const ttl = Math.floor((spare.staleAt - now) / 1_000)
+    const outcome: Outcome = {
+      hit: false,
+      forward: 'stale',
+      forwardStatus: res.statusCode,
+      ttl,
+      detail: 'stale-if-error',
+    }
+    this.#dropFill(false)
+    this.#done = true
+    return (out) => {
+      settings.engine.report(spare.key, outcome)
+      for (const name of res.getHeaderNames()) if (!this.#outer.has(name)) res.removeHeader(name)
+      res.statusMessage = spare.value.reason ?? ''
+      replay({
+        req,
+        res: { ...out, setHeader: res.setHeader.bind(res) },
+        entry: spare,
+        outcome,
+        settings,
+        key: spare.key,
+        now,
+      })
+    }
+  }
+
+  /** Session middlewares set their cookie while the head is written: judge what really went out (CKI-3). */
+  afterHead(): void {
+    if (this.#kept === undefined) return
+    const isLate = ([name]: readonly [string, string]): boolean => LATE.has(name.toLowerCase())
+    const fields = [...this.#kept.fields.filter((line) => !isLate(line)), ...fieldsOf(this.#res).filter(isLate)]
+    if (!this.#judge(fields, this.#kept.status, this.#kept.cachedAt).store) this.#dropFill(true)
+  }
+
+  body(chunk: Buffer): void {
+    if (this.#recording?.add(chunk) === false) this.#dropFill(true)
+  }
+
+  end(): void {
+    const [kept, recording, fill] = [this.#kept, this.#recording, this.#fill]
+    if (kept === undefined || recording === undefined || fill === undefined) return
+    const body = recording.finish(this.#res.destroyed)
+    if (body === undefined) return this.#dropFill(false)
+    this.#fill = undefined
+    void this.settings.engine.responses.commit(fill, { ...kept, body }, this.#headers)
+  }
+
+  /** What is to be kept of this response, or why nothing is: a token for `detail`. */
+  #decide(fields: [string, string][], now: number, length: number): Kept | string {
+    const annotations = this.#annotations
+    const [res, status] = [this.#res, this.#res.statusCode]
+    if (this.#fill === undefined) return this.#detail ?? 'bypass'
+    if (annotations.refuse !== undefined) return annotations.refuse
+    // DS-18
+    if (length > annotations.maxBodySize) return 'too-large'
+    const verdict = this.#judge(fields, status, now)
+    if (!verdict.store) {
+      if (verdict.reason === this.credentials && annotations.policy !== undefined) this.#explainScope()
+      return verdict.reason
+    }
+    const tags = annotations.tagsFor(fields)
+    if (tags === undefined) return 'tags'
+    const vary = annotations.varyFor(verdict.vary)
+    if (vary === undefined) return 'vary'
+    if (!annotations.shouldStore()) return 'should-store'
+    // HDR-8: node adds a date of its own while it writes; later answers must say the same.
+    if (fieldValue(fields, 'date') === undefined) {
+      const date = formatHttpDate(now)
+      res.setHeader('Date', date)
+      fields.push(['Date', date])
+    }
+    return {
+      status,
+      reason: res.statusMessage === '' ? undefined : res.statusMessage,
+      fields: this.#ownFields(storableFields(fields), verdict),
+      initialAge: verdict.initialAge,
+      vary,
+      audience: verdict.audience,
+      withheld: verdict.withheld,
+      alwaysValidate: verdict.alwaysValidate,
+      staleWhileRevalidate: verdict.staleWhileRevalidate,
+      staleIfError: verdict.staleIfError,
+      cachedAt: verdict.cachedAt,
+      staleAt: verdict.staleAt,
+      deleteAt: verdict.deleteAt,
+      tags,
+    }
+  }
+
+  #judge(fields: Fields, status: number, now: number): Verdict {
+    const { settings } = this
+    const { policy, permitted, defaults } = this.#annotations
+    const cacheControl = requestField(this.#headers, 'cache-control')
+    return judgeStoring({
+      status,
+      fields,
+      method: this.#req.method ?? '',
+      requestNoStore: cacheControl !== undefined && parseCacheControl(cacheControl).noStore,
+      credentials: this.credentials,
+      ...(policy === undefined ? {} : { annotated: policy }),
+      permitted,
+      defaults,
+      profile: settings.profile,
+      storeSetCookie: settings.storeSetCookie,
+      targets: settings.targets,
+      heuristics: settings.heuristics,
+      sMaxageAllowsStale: settings.sMaxageAllowsStale,
+      requestedAt: this.#requestedAt,
+      respondedAt: now,
+    })
+  }
+
+  #explainScope(): void {
+    const path = this.#target?.path.split('?', 1)[0] ?? ''
+    this.warnOnce(
+      `scope:${path}`,
+      `GET ${path} was not stored: the request carries credentials (${this.credentials}). If the response is the same for ` +
+        "everyone say cacheRoute({ scope: 'public' }); if it differs by user say scope: (req) => req.user.id.",
+    )
+  }
+
+  /** Without fields that stood there before us unchanged: on a hit they are set anew (XPR-3), and without those kept private. */
+  #ownFields(fields: Fields, { dropFields }: Permission): Fields {
+    const res = this.#res
+    return fields.filter(([name]) => {
+      const lower = name.toLowerCase()
+      return !dropFields.includes(lower) && this.#outer.get(lower) !== String(res.getHeader(lower))
+    })
+  }
+
+  /** The client's own condition, hidden from the handler, judged on its answer as Express would have (CON-18 A). */
+  #answerCondition(fields: Fields, now: number): void {
+    const res = this.#res
+    if (!this.#hidden || res.statusCode !== 200) return
+    const etag = fieldValue(fields, 'etag')
+    const modified = fieldValue(fields, 'last-modified')
+    const validators = {
+      etag: etag === undefined ? undefined : parseEntityTag(etag),
+      modifiedAt: modified === undefined ? undefined : parseHttpDate(modified, now),
+    }
+    if (!isNotModified(this.#headers, validators, now)) return
+    res.statusCode = 304
+    res.statusMessage = ''
+    for (const name of ['Content-Type', 'Content-Length', 'Content-Encoding', 'Content-Language', 'Transfer-Encoding'])
+      res.removeHeader(name)
+  }
+
+  /** Put the outcome into the counters and on the response; `status` is the handler's. */
+  #tell(status: number, kept: Kept | string, now: number): void {
+    const stored = typeof kept !== 'string'
+    const outOfPlay = this.#forward === 'bypass' || this.#forward === 'method'
+    const detail = stored || this.#forward === 'method' ? undefined : (this.#detail ?? kept)
+    const outcome: Outcome = {
+      hit: false,
+      forward: this.#forward,
+      ...(this.#res.statusCode === status ? {} : { forwardStatus: status }),
+      ...(stored ? { ttl: Math.floor((kept.staleAt - now) / 1_000) } : {}),
+      ...(outOfPlay && !stored ? {} : { stored }),
+      ...(detail === undefined ? {} : { detail }),
+    }
+    if (!this.#background) this.settings.engine.report(this.#target?.primary, outcome)
+    tellOutcome(this.#res, outcome, this.settings, this.#target?.primary)
+  }
+
+  #hideConditions(): void {
+    for (const name of CONDITIONS) {
+      if (this.#req.headers[name] === undefined) continue
+      this.#hidden = true
+      delete this.#req.headers[name]
+    }
+  }
+
+  /** REU-11: whoever looks at the request afterwards finds it as it came. */
+  #restoreConditions(): void {
+    if (!this.#hidden) return
+    for (const name of CONDITIONS) {
+      const value = this.#headers[name]
+      if (typeof value === 'string') this.#req.headers[name] = value
+    }
+  }
+
+  #dropFill(remember: boolean): void {
+    this.#recording = undefined
+    this.#kept = undefined
+    const fill = this.#fill
+    if (fill === undefined) return
+    this.#fill = undefined
+    this.settings.engine.responses.abandon(fill, remember)
+  }
+
+  /** The connection is done with: what was not committed by now never will be. */
+  #close(): void {
+    this.#restoreConditions()
+    if (!this.#res.writableEnded) this.#dropFill(false)
+  }
+}
+
+/** Put an outcome on a response: our member of `Cache-Status` after those of others, `X-Cache` where asked for. */
+function tellOutcome(res: ServerResponse, outcome: Outcome, settings: Settings, key: string | undefined): void {
+  if (settings.headers === false) return
+  const debug = settings.headers === 'debug'
+  const member = formatCacheStatus(outcome, debug ? key : undefined)
+  const before = res.getHeader('Cache-Status')
+  res.setHeader('Cache-Status', before === undefined ? member : [before, member].flat().join(', '))
+  if (debug) res.setHeader('X-Cache', xCache(outcome))
+}
+
+function declaredLength(fields: Fields): number | undefined {
+  const value = fieldValue(fields, 'content-length')
+  return value === undefined ? undefined : Number(value)
+}
+
+function outerFields(res: ServerResponse): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (const name of res.getHeaderNames()) fields.set(name, String(res.getHeader(name)))
+  return fields
+}

@@ -1,0 +1,37 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { type Mount, serve } from './serve.ts'
+import { readSettings, type WithCacheOptions } from './settings.ts'
+import type { ExpressApp } from './types.ts'
+
+/**
+ * Put a cache in front of a whole application: `http.createServer(withCache(app))`. Hits are answered before Express sees the
+ * request, so they cost what bare `node:http` costs; middlewares of the application do not run for them.
+ *
+ * Takes the options of `cacheMiddleware`, and `onHit` for logging.
+ * @throws CacheError for wrong options
+ * @example
+ * http.createServer(withCache(app, { cache })).listen(3000)
+ */
+export function withCache(
+  listener: (req: IncomingMessage, res: ServerResponse) => unknown,
+  options: WithCacheOptions = {},
+): RequestListener {
+  const app = expressOf(listener)
+  const mount: Mount = {
+    settings: readSettings('withCache', options),
+    mountOf: () => 'front',
+    ...(app === undefined ? {} : { app }),
+  }
+  return function withCache(req, res) {
+    serve(mount, req, res, () => {
+      listener(req, res)
+    })
+  }
+}
+
+/** An Express application says itself which proxies it trusts, but sets `req.app` only when it sees the request. */
+function expressOf(listener: unknown): ExpressApp | undefined {
+  const app = listener as { get?: unknown; set?: unknown; settings?: unknown }
+  const isExpress = typeof app.get === 'function' && typeof app.set === 'function' && typeof app.settings === 'object'
+  return isExpress ? (app as ExpressApp) : undefined
+}

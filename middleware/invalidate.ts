@@ -1,0 +1,153 @@
+import type { ServerResponse } from 'node:http'
+import { type Cache, type CacheEngine, invalidationTargets, type Targets } from '../lib/cache.ts'
+import { defaultCache } from '../lib/default-cache.ts'
+import { isSafeMethod } from '../lib/http/methods.ts'
+import { anyOf, oneOf, readOptions, syncCallback, text, texts } from '../lib/options.ts'
+import type { Ack, InvalidationTargets } from '../lib/stores/store.ts'
+import { type Watcher, watch } from './intercept.ts'
+import { cacheOption, callSync } from './settings.ts'
+import { type CacheRequest, callbackRequest, type Middleware } from './types.ts'
+
+type TargetOption = readonly string[] | TargetCallback['targets']
+
+interface TargetCallback {
+  targets(req: CacheRequest, res: ServerResponse): readonly string[]
+}
+
+/** Options of `invalidateMiddleware`; each target is a list or a function of request and response. */
+export interface InvalidateMiddlewareOptions {
+  /** @default the process's default cache */
+  readonly cache?: Cache
+  readonly tags?: TargetOption
+  readonly urls?: TargetOption
+  readonly keys?: TargetOption
+  readonly pattern?: string | TargetOption
+  /** How far it must have reached before the answer goes out. @default 'all' */
+  readonly ack?: 'redis' | 'all'
+}
+
+const targetReader = anyOf(texts, syncCallback<TargetCallback['targets']>())
+
+const OPTIONS = {
+  cache: cacheOption,
+  tags: targetReader,
+  urls: targetReader,
+  keys: targetReader,
+  pattern: anyOf(text, targetReader),
+  ack: oneOf('redis', 'all'),
+} as const
+
+/**
+ * Make wrong what a successful write has changed: on unsafe methods answered with 2xx or 3xx, before the writer sees the answer.
+ *
+ * Works without a `cacheMiddleware` above. With Redis away the answer goes out when the time is up; the invalidation is retried.
+ * @throws CacheError for wrong options
+ * @example
+ * app.use('/posts', invalidateMiddleware({ tags: (req) => [`post:${req.params.id}`, 'posts'] }))
+ */
+export function invalidateMiddleware(options: InvalidateMiddlewareOptions = {}): Middleware {
+  const read = readOptions('invalidateMiddleware', options, OPTIONS)
+  const { engine } = read.cache ?? defaultCache().cache
+  return function invalidateMiddleware(req, res, next) {
+    if (isSafeMethod(req.method ?? '')) return next()
+    const valueOf = (name: string, option: string | TargetOption | undefined): readonly string[] => {
+      if (typeof option === 'function') return callSync(name, () => option(callbackRequest(req), res))
+      return option === undefined ? [] : [option].flat()
+    }
+    announceWrite(
+      res,
+      engine,
+      () => {
+        const targets: Targets = {
+          tags: valueOf('tags', read.tags),
+          urls: valueOf('urls', read.urls),
+          keys: valueOf('keys', read.keys),
+          pattern: valueOf('pattern', read.pattern),
+        }
+        return invalidationTargets('invalidateMiddleware', targets)
+      },
+      read.ack,
+    )
+    next()
+  }
+}
+
+const WRITES: unique symbol = Symbol.for('cachewell.writes') as never
+
+/**
+ * When this response's head says that a write succeeded, invalidate what it changed and hold the answer until that is
+ * confirmed or its time is up. However many announce it, a write invalidates once.
+ */
+export function announceWrite(
+  res: ServerResponse,
+  engine: CacheEngine,
+  targetsOf: () => InvalidationTargets,
+  ack: Ack = 'all',
+): void {
+  const holder = res as { [WRITES]?: Writes }
+  if (holder[WRITES] === undefined) {
+    holder[WRITES] = new Writes(res)
+    watch(res, holder[WRITES])
+  }
+  holder[WRITES].add(engine, targetsOf, ack)
+}
+
+interface Announced {
+  readonly targets: (() => InvalidationTargets)[]
+  ack: Ack
+}
+
+class Writes implements Watcher {
+  readonly #res: ServerResponse
+  readonly #announced = new Map<CacheEngine, Announced>()
+
+  constructor(res: ServerResponse) {
+    this.#res = res
+  }
+
+  add(engine: CacheEngine, targetsOf: () => InvalidationTargets, ack: Ack): void {
+    const known = this.#announced.get(engine) ?? { targets: [], ack: 'redis' }
+    known.targets.push(targetsOf)
+    if (ack === 'all') known.ack = ack
+    this.#announced.set(engine, known)
+  }
+
+  hold(): Promise<unknown> | undefined {
+    const { statusCode } = this.#res
+    // DI-5: a write that failed has changed nothing.
+    if (statusCode < 200 || statusCode >= 400) return undefined
+    const pending: Promise<unknown>[] = []
+    for (const [engine, { targets, ack }] of this.#announced) {
+      const receipt = invalidateAll(engine, targets, ack)
+      if (receipt !== undefined) pending.push(receipt)
+    }
+    return pending.length === 0 ? undefined : Promise.allSettled(pending)
+  }
+}
+
+/** One invalidation for everything announced; a promise only where others have to be told. */
+function invalidateAll(
+  engine: CacheEngine,
+  targets: readonly (() => InvalidationTargets)[],
+  ack: Ack,
+): Promise<unknown> | undefined {
+  const tags = new Set<string>()
+  const patterns = new Set<string>()
+  for (const targetsOf of targets) {
+    try {
+      const named = targetsOf()
+      for (const tag of named.tags) tags.add(tag)
+      for (const pattern of named.patterns) patterns.add(pattern)
+    } catch (cause) {
+      // What cannot be named cannot be made wrong: say so, loudly, and let the answer go.
+      engine.events.emit('error', { where: 'invalidate', cause })
+      engine.events.warn(
+        `A write was not followed by its invalidation, because naming what it changed failed: ${String(cause)}`,
+      )
+    }
+  }
+  if (tags.size === 0 && patterns.size === 0) return undefined
+  const receipt = engine.invalidate({ tags: [...tags], patterns: [...patterns], all: false }, { ack })
+  // Unconfirmed is not silent: the store has told it as an event and retries.
+  return receipt instanceof Promise ? receipt.catch(() => undefined) : undefined
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage } from 'node:http'
+import { hasOriginCondition } from '../lib/http/conditional.ts'
+import type { Credentials } from '../lib/http/storing.ts'
+import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
+import { callSync, type Settings } from './settings.ts'
+import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
+
+/** What a request is, as far as the cache is concerned. */
+export interface RequestTarget extends Target {
+  /** Query parameters were taken out: the handler must see this path, too. */
+  readonly stripped: boolean
+}
+
+/** Fields that make a handler treat a GET as another method (CPDoS, method override). */
+const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
+
+/** Why the cache keeps out of this GET or HEAD, or undefined: the `detail` of `fwd=bypass`. */
+export function bypassReason(req: IncomingMessage, settings: Settings): string | undefined {
+  const { headers } = req
+  // KEY-13: content on a GET is no part of the key.
+  if (headers['transfer-encoding'] !== undefined) return 'body'
+  const length = headers['content-length']
+  if (length !== undefined && length !== '0') return 'body'
+  if (hasOriginCondition(headers)) return 'precondition'
+  if (headers.upgrade !== undefined) return 'upgrade'
+  for (const name of METHOD_OVERRIDES) if (headers[name] !== undefined) return 'method-override'
+  // KEY-14
+  const original = (req as RoutedRequest).originalMethod
+  if (original !== undefined && original !== req.method) return 'method-override'
+  const { skip } = settings
+  return skip !== undefined && callSync('skip', () => skip(callbackRequest(req))) ? 'skip' : undefined
+}
+
+/** The target URI, from what may be believed; undefined where there is no unambiguous one. */
+export function requestTarget(
+  req: IncomingMessage,
+  settings: Settings,
+  app: ExpressApp | undefined = (req as RoutedRequest).app,
+): RequestTarget | undefined {
+  const { headers } = req
+  let scheme = (req.socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
+  let authority = headers.host ?? headers[':authority']?.toString()
+  if (isTrusted(req, settings, app)) {
+    scheme = firstMember(headers['x-forwarded-proto']) ?? scheme
+    authority = firstMember(headers['x-forwarded-host']) ?? authority
+  }
+  if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
+  const originalUrl = (req as RoutedRequest).originalUrl ?? req.url ?? ''
+  const path = stripQuery(originalUrl, settings.ignoredQuery)
+  const target = targetUri({ scheme, authority, originalUrl: path })
+  return target === undefined ? undefined : { uri: target.uri, path: target.path, stripped: path !== originalUrl }
+}
+
+/** Let the handler see the URL that the key has. */
+export function hideStrippedQuery(req: IncomingMessage, settings: Settings): void {
+  const routed = req as { url?: string; originalUrl?: string; query?: unknown; _parsedUrl?: unknown }
+  for (const name of ['url', 'originalUrl'] as const) {
+    const url = routed[name]
+    if (url !== undefined) routed[name] = stripQuery(url, settings.ignoredQuery)
+  }
+  // Express 4 has parsed the query before any middleware ran.
+  const query = Object.getOwnPropertyDescriptor(req, 'query')?.value as Record<string, unknown> | undefined
+  if (typeof query === 'object' && query !== null) for (const name of settings.ignoredQuery) delete query[name]
+}
+
+/** The strongest sign that this request is somebody's (DESIGN, "Cookies and credentials"). */
+export function credentialsOf(req: IncomingMessage, settings: Settings): Credentials | undefined {
+  const { headers } = req
+  if (headers.authorization !== undefined) return 'authorization'
+  const { isAuthenticated } = settings
+  if (isAuthenticated !== undefined && callSync('isAuthenticated', () => isAuthenticated(callbackRequest(req)))) {
+    return 'authenticated'
+  }
+  if (settings.profile === 'rfc') return undefined
+  if (headers['x-api-key'] !== undefined) return 'x-api-key'
+  if (headers['proxy-authorization'] !== undefined) return 'proxy-authorization'
+  if ((req.socket as { authorized?: boolean }).authorized === true) return 'client-certificate'
+  return headers.cookie === undefined ? undefined : 'cookie'
+}
+
+/** Express knows whom it trusts; elsewhere the option says. */
+function isTrusted(req: IncomingMessage, settings: Settings, app: ExpressApp | undefined): boolean {
+  if (settings.trustProxy !== undefined) return settings.trustProxy
+  const trust = app?.get('trust proxy fn') as ((address: unknown, hop: number) => unknown) | undefined
+  return typeof trust === 'function' && Boolean(trust(req.socket.remoteAddress, 0))
+}
+
+function firstMember(value: string | string[] | undefined): string | undefined {
+  const text = Array.isArray(value) ? value[0] : value
+  const member = text?.split(',', 1)[0]?.trim()
+  return member === '' ? undefined : member
+}

@@ -1,0 +1,196 @@
+import type { IncomingMessage } from 'node:http'
+import type { Cache } from '../lib/cache.ts'
+import type { Duration } from '../lib/duration.ts'
+import { judgeReuse } from '../lib/http/reuse.ts'
+import { anyOf, badOption, oneOf, optionHints, readOptions, syncCallback } from '../lib/options.ts'
+import type { ResponseEntry } from '../lib/responses.ts'
+import type { Size } from '../lib/size.ts'
+import type { Annotation } from './annotations.ts'
+import { type Exchange, exchangeOf } from './exchange.ts'
+import { type Mount, partitioned, serve } from './serve.ts'
+import {
+  cacheOption,
+  callSync,
+  listOrCallback,
+  readSettings,
+  type Settings,
+  STORING_OPTIONS,
+  type TagsCallback,
+  type VaryCallback,
+  varyOption,
+} from './settings.ts'
+import { type CacheRequest, callbackRequest, type Middleware, type Next, type RoutedRequest } from './types.ts'
+
+/** Options of `cacheRoute`: what is decided when a response is stored. */
+export interface CacheRouteOptions {
+  /** @default the cache above, else the process's default cache */
+  readonly cache?: Cache
+  /** Lifetime, over the response's own fields; false never stores. */
+  readonly ttl?: Duration | false
+  readonly staleWhileRevalidate?: Duration
+  readonly staleIfError?: Duration
+  /** Names for invalidation. */
+  readonly tags?: readonly string[] | TagsCallback['tags']
+  /** Request fields to tell responses apart by, beside those in `Vary`. */
+  readonly vary?: readonly string[] | VaryCallback['vary']
+  /** Who may share a response to a request with credentials: everyone, or those for whom the function gives the same string. */
+  readonly scope?: 'public' | ScopeCallback['scope']
+  /** @default 200, 203, 204, 300, 301, 308 */
+  readonly statuses?: readonly number[]
+  /** @default '1mb' */
+  readonly maxBodySize?: Size
+}
+
+interface ScopeCallback {
+  scope(req: CacheRequest): string
+}
+
+const OPTIONS = {
+  ...STORING_OPTIONS,
+  cache: cacheOption,
+  vary: varyOption,
+  scope: anyOf(oneOf('public'), syncCallback<ScopeCallback['scope']>()),
+} as const
+
+/**
+ * Say how long the responses of one route are kept, what makes them wrong, and who may share them. Below a `cacheMiddleware` it
+ * annotates; without one it caches by itself. `cacheRoute(false)` never stores.
+ * @throws CacheError for wrong options
+ * @example
+ * app.get('/posts/:id', cacheRoute({ ttl: '5m', tags: (req) => [`post:${req.params.id}`] }), handler)
+ */
+export function cacheRoute(options: CacheRouteOptions | false): Middleware {
+  if (options === false) {
+    return function cacheRoute(_req, res, next) {
+      exchangeOf(res)?.annotate({ refuse: 'route' })
+      next()
+    }
+  }
+  if (options === undefined || options === null) throw badOption('cacheRoute', options, 'an options object, or false')
+  const read = readOptions('cacheRoute', options, OPTIONS)
+  const { scope, vary } = read
+  const annotation: Annotation = {
+    policy: policyOf(read),
+    ...(read.tags === undefined ? {} : { tagger: listOrCallback(read.tags) }),
+    ...(read.maxBodySize === undefined ? {} : { maxBodySize: read.maxBodySize }),
+    ...(vary === undefined ? {} : { vary: listOrCallback(vary) }),
+    ...(scope === undefined ? {} : { permitted: true }),
+  }
+  let own: Settings | undefined
+  const partitionOf = typeof scope === 'function' ? scope : undefined
+
+  return function cacheRoute(req, res, next) {
+    const exchange = exchangeOf(res)
+    if (exchange !== undefined) {
+      if (read.cache !== undefined && read.cache.engine !== exchange.settings.engine) {
+        exchange.warnOnce(
+          'route-cache',
+          'A cacheRoute names another cache than the cacheMiddleware above it; the outer one is used.',
+        )
+      }
+      exchange.annotate(annotation)
+      if (partitionOf === undefined) return next()
+      return servePartition(exchange, partitionOf, req, next)
+    }
+    const mount: Mount = {
+      settings: (own ??= settingsOf(read.cache, options)),
+      mountOf: routeOf,
+      prepare: (made) => made.annotate(annotation),
+      ...(partitionOf === undefined
+        ? {}
+        : { partition: callSync('scope', () => String(partitionOf(callbackRequest(req)))) }),
+    }
+    serve(mount, req, res, next)
+  }
+}
+
+type ReadOptions = ReturnType<typeof readOptions<typeof OPTIONS>>
+
+function policyOf({
+  ttl,
+  staleWhileRevalidate,
+  staleIfError,
+  statuses,
+}: ReadOptions): NonNullable<Annotation['policy']> {
+  return {
+    ...(ttl === undefined ? {} : { ttl }),
+    ...(staleWhileRevalidate === undefined ? {} : { staleWhileRevalidate }),
+    ...(staleIfError === undefined ? {} : { staleIfError }),
+    ...(statuses === undefined ? {} : { statuses }),
+  }
+}
+
+/** The settings of a route that caches by itself. */
+function settingsOf(cache: Cache | undefined, options: CacheRouteOptions): Settings {
+  const settings = readSettings('cacheMiddleware', cache === undefined ? {} : { cache })
+  for (const hint of optionHints('cacheRoute', options, OPTIONS)) settings.engine.events.warn(hint)
+  return settings
+}
+
+/** The pattern of the route where the router tells it. */
+function routeOf(req: IncomingMessage): string {
+  const { baseUrl, route } = req as RoutedRequest
+  return typeof route?.path === 'string' ? `${baseUrl ?? ''}${route.path}` : 'route'
+}
+
+/**
+ * Below a cache, behind whatever authenticates: what is kept for this group of people is looked up and served here, never by
+ * the cache outside.
+ */
+function servePartition(
+  exchange: Exchange,
+  partitionOf: ScopeCallback['scope'],
+  req: IncomingMessage,
+  next: Next,
+): void {
+  if (req.method !== 'GET' && req.method !== 'HEAD') return next()
+  const { engine } = exchange.settings
+  let partition: string
+  try {
+    partition = String(callSync('scope', () => partitionOf(callbackRequest(req))))
+  } catch (cause) {
+    engine.events.emit('error', { where: 'scope', cause })
+    exchange.warnOnce('callback:scope', `scope failed, so the response is not stored: ${String(cause)}`)
+    exchange.annotate({ refuse: 'scope' })
+    return next()
+  }
+  if (exchange.target === undefined) return next()
+  const target = partitioned(exchange.target, partition)
+  const proceed = (found: Awaited<ReturnType<typeof engine.responses.lookup>>): void => {
+    if (found.kind === 'miss') {
+      const recorded = req.method === 'GET' && req.headers.range === undefined
+      exchange.rekey(target, recorded ? engine.responses.begin(target, found, exchange.headers, false) : undefined)
+      return next()
+    }
+    serveFound(exchange, found, () => {
+      exchange.rekey(
+        target,
+        req.method === 'GET' ? engine.responses.begin(target, MISS, exchange.headers, false) : undefined,
+      )
+      next()
+    })
+  }
+  const found = engine.responses.lookup(target.primary, exchange.headers)
+  if (found instanceof Promise) found.then(proceed).catch(next)
+  else proceed(found)
+}
+
+const MISS = { kind: 'miss', reason: 'uri-miss', index: undefined } as const
+
+function serveFound(exchange: Exchange, entry: ResponseEntry, otherwise: () => void): void {
+  const { value } = entry
+  const now = exchange.settings.engine.clock.now()
+  const reuse = judgeReuse({
+    staleAt: entry.staleAt,
+    cachedAt: entry.cachedAt,
+    initialAge: value.initialAge,
+    alwaysValidate: value.alwaysValidate,
+    staleWhileRevalidate: 0,
+    audience: value.audience,
+    credentialed: exchange.credentials !== undefined,
+    directives: undefined,
+    now,
+  })
+  if (reuse !== 'serve') return otherwise()
+  exchange.answer(entry, { hit: true, ttl: Math.floor((entry.staleAt - now) / 1_000) })
+}

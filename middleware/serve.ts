@@ -1,0 +1,281 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type CacheControl, parseCacheControl } from '../lib/http/cache-control.ts'
+import { requestField } from '../lib/http/fields.ts'
+import { invalidatedUris, isSafeMethod } from '../lib/http/methods.ts'
+import { judgeReuse } from '../lib/http/reuse.ts'
+import type { Credentials } from '../lib/http/storing.ts'
+import { keyPrefix, primaryKey, tagOf } from '../lib/key.ts'
+import { LOCK_WAIT_MS } from '../lib/lease.ts'
+import type { Forward, Outcome } from '../lib/outcome.ts'
+import type { FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
+import { Exchange, exchangeOf } from './exchange.ts'
+import { fieldsOf, watch } from './intercept.ts'
+import { announceWrite } from './invalidate.ts'
+import { isRefresh, refresh } from './refresh.ts'
+import { replay } from './replay.ts'
+import { bypassReason, credentialsOf, hideStrippedQuery, type RequestTarget, requestTarget } from './request.ts'
+import { callSync, type Settings } from './settings.ts'
+import { callbackRequest, type ExpressApp } from './types.ts'
+
+/**
+ * The life of a request in a mounted cache: lookup, judge, then serve what is stored or let the handler answer and record it.
+ * With the entry in memory all of it happens before `serve` returns: no promise, no timer.
+ */
+
+/** What is done with a request that the cache does not answer: call the handler. */
+export type Pass = (error?: unknown) => void
+
+/** One place in an application where a cache stands. */
+export interface Mount {
+  readonly settings: Settings
+  /** Names the place in the key, where the option `mount` does not. */
+  readonly mountOf: (req: IncomingMessage) => string
+  /** The application behind, where it does not say so on the request. */
+  readonly app?: ExpressApp
+  /** Who the response is for, where a route says so; part of the key. */
+  readonly partition?: string
+  /** Look at the exchange before the handler runs: a route that caches by itself annotates it. */
+  readonly prepare?: (exchange: Exchange) => void
+}
+
+/** One request on its way. */
+interface Visit {
+  readonly mount: Mount
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly pass: Pass
+  readonly target: RequestTarget & FillTarget
+  readonly credentials: Credentials | undefined
+  readonly directives: CacheControl | undefined
+}
+
+const NOTHING: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
+
+/** Answer from the cache, or pass the request on and record what comes back. */
+export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pass): void {
+  const { settings } = mount
+  if (!settings.enabled) return pass()
+  const outer = exchangeOf(res)
+  if (outer !== undefined) {
+    outer.adopt(settings)
+    return pass()
+  }
+  if (res.headersSent) {
+    settings.engine.events.warnOnce(
+      'headers-sent',
+      `The response to ${req.method} ${req.url} had already started when the cache saw it, so it cannot be cached. ` +
+        'An earlier middleware wrote to it; mount the cache before it.',
+    )
+    return pass()
+  }
+  const { method } = req
+  if (method !== 'GET' && method !== 'HEAD') return passMethod(mount, req, res, pass)
+  let visit: Visit | string
+  try {
+    visit = enter(mount, req, res, pass)
+  } catch (cause) {
+    // A callback of the options failed: a request is never lost to the cache.
+    settings.engine.events.emit('error', { where: 'options', cause })
+    settings.engine.events.warnOnce('callback:request', `A callback of the cache's options failed: ${String(cause)}`)
+    visit = 'error'
+  }
+  if (typeof visit === 'string') return passUnkeyed(mount, req, res, pass, visit)
+  if (isRefresh(req)) return fill(visit, NOTHING, { forward: 'stale', background: true })
+  const found = settings.engine.responses.lookup(visit.target.primary, req.headers)
+  if (!(found instanceof Promise)) return decide(visit, found, undefined)
+  const entered = visit
+  found.then((late) => decide(entered, late, undefined)).catch(pass)
+}
+
+/** Everything about a request that the lookup needs, or why the cache keeps out of it. */
+function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pass): Visit | string {
+  const { settings } = mount
+  const reason = bypassReason(req, settings)
+  if (reason !== undefined) return reason
+  const target = requestTarget(req, settings, mount.app)
+  if (target === undefined) return 'target'
+  const cacheControl = requestField(req.headers, 'cache-control')
+  return {
+    mount,
+    req,
+    res,
+    pass,
+    target: { ...target, primary: keyOf(mount, req, target.uri) },
+    credentials: credentialsOf(req, settings),
+    directives: cacheControl === undefined ? undefined : parseCacheControl(cacheControl),
+  }
+}
+
+const prefixes = new Map<string, string>()
+const MAX_PREFIXES = 1_000
+
+function keyOf(mount: Mount, req: IncomingMessage, uri: string): string {
+  const { settings, partition } = mount
+  const name = settings.mount ?? mount.mountOf(req)
+  const known = `${settings.engine.version} ${name}`
+  let prefix = prefixes.get(known)
+  if (prefix === undefined) {
+    prefix = keyPrefix(settings.engine.version, name)
+    if (prefixes.size < MAX_PREFIXES) prefixes.set(known, prefix)
+  }
+  const { key } = settings
+  if (key === undefined && partition === undefined) return prefix + uri
+  const material = key === undefined ? undefined : String(callSync('key', () => key(callbackRequest(req))))
+  return primaryKey(prefix, uri, [material, partition])
+}
+
+/** The same resource for one group of people only. */
+export function partitioned(target: FillTarget, partition: string): FillTarget {
+  return { ...target, primary: primaryKey(target.primary, '', [partition]) }
+}
+
+/** Judge what was found; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
+function decide(visit: Visit, found: Lookup, since: number | undefined): void {
+  if (found.kind === 'miss') return forward(visit, found, { forward: found.reason }, since)
+  const { req, mount, directives } = visit
+  const { settings } = mount
+  const { engine } = settings
+  const now = engine.clock.now()
+  const { value } = found
+  const reuse = judgeReuse({
+    staleAt: found.staleAt,
+    cachedAt: found.cachedAt,
+    initialAge: value.initialAge,
+    alwaysValidate: value.alwaysValidate,
+    staleWhileRevalidate: value.staleWhileRevalidate,
+    audience: value.audience,
+    credentialed: visit.credentials !== undefined,
+    directives: settings.requestDirectives ? directives : undefined,
+    now,
+  })
+  const ttl = Math.floor((found.staleAt - now) / 1_000)
+  switch (reuse) {
+    case 'serve': {
+      const outcome: Outcome =
+        since !== undefined ? { hit: false, forward: 'uri-miss', ttl, collapsed: true } : { hit: true, ttl }
+      return answer(visit, found, outcome, now)
+    }
+    case 'serve-stale': {
+      if (!refresh({ req, settings, entry: found }))
+        return forward(visit, NOTHING, { forward: 'stale', spare: found }, since)
+      return answer(visit, found, { hit: true, ttl, detail: 'swr' }, now)
+    }
+    case 'refuse':
+      return forward(visit, NOTHING, { forward: 'bypass', ...detailOf(visit) }, since)
+    default:
+      return forward(visit, NOTHING, { forward: reuse, spare: found }, since)
+  }
+}
+
+function detailOf({ credentials }: Visit): { readonly detail?: string } {
+  return credentials === undefined ? {} : { detail: credentials }
+}
+
+function answer(
+  { req, res, mount: { settings }, target }: Visit,
+  entry: ResponseEntry,
+  outcome: Outcome,
+  now: number,
+): void {
+  settings.engine.report(target.primary, outcome)
+  settings.onHit?.(req, res, outcome)
+  if (entry.value.reason !== undefined) res.statusMessage = entry.value.reason
+  replay({ req, res, entry, outcome, settings, key: entry.key, now })
+}
+
+interface Fallback {
+  readonly forward: Forward
+  readonly detail?: string
+  readonly spare?: ResponseEntry
+  readonly background?: boolean
+}
+
+/** Nothing to serve: wait for a fill that is under way, else begin one. */
+function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefined): void {
+  const { req, res, mount, target, directives } = visit
+  const { settings } = mount
+  if (directives?.onlyIfCached === true) {
+    // CCQ-8, CST-3: ours, not the handler's, so it says nothing of a stored response.
+    res.writeHead(504, { 'Content-Length': 0 })
+    res.end()
+    return
+  }
+  // A range of something unknown is the handler's to cut; a HEAD has nothing to store.
+  const unrecorded = req.method === 'HEAD' ? 'head' : req.headers.range === undefined ? undefined : 'range'
+  if (unrecorded !== undefined) return unfilled(visit, { detail: unrecorded, ...why })
+  if (visit.credentials === undefined && why.forward !== 'request') {
+    const { responses, clock } = settings.engine
+    const now = clock.monotonic()
+    const left = LOCK_WAIT_MS - (now - (since ?? now))
+    const flight = left > 0 ? responses.join(target, miss, req.headers) : undefined
+    if (flight !== undefined) {
+      responses
+        .await(flight, { target, headers: req.headers, timeoutMs: left })
+        .then((found) => decide(visit, found, since ?? now))
+        .catch(visit.pass)
+      return
+    }
+  }
+  return fill(visit, miss, why)
+}
+
+/** Let the handler answer, and record it. */
+function fill(visit: Visit, miss: Miss, why: Fallback): void {
+  const { mount, req, res, target, credentials } = visit
+  const { engine } = mount.settings
+  const begun = engine.responses.begin(target, miss, req.headers, credentials === undefined)
+  pass(visit, new Exchange({ settings: mount.settings, req, res, target, credentials, fill: begun, ...why }))
+}
+
+/** Let the handler answer, and leave it at that. */
+function unfilled(visit: Visit, why: Fallback): void {
+  const { mount, req, res, target, credentials } = visit
+  pass(visit, new Exchange({ settings: mount.settings, req, res, target, credentials, fill: undefined, ...why }))
+}
+
+function pass({ mount, req, res, pass: next, target }: Visit, exchange: Exchange): void {
+  if (target.stripped) hideStrippedQuery(req, mount.settings)
+  mount.prepare?.(exchange)
+  watch(res, exchange)
+  next()
+}
+
+/** A GET or HEAD that has no key here. */
+function passUnkeyed(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass, detail: string): void {
+  passExchange(mount, req, res, next, { forward: 'bypass', detail })
+}
+
+/** Any other method: the handler answers, and what a successful write makes wrong goes (RFC 9111 s. 4.4). */
+function passMethod(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass): void {
+  const { settings } = mount
+  const method = req.method ?? ''
+  if (!isSafeMethod(method)) {
+    const target = requestTarget(req, settings, mount.app)
+    if (target !== undefined) {
+      announceWrite(res, settings.engine, () => ({
+        tags: invalidatedUris({ method, status: res.statusCode, uri: target.uri, fields: fieldsOf(res) }).map(
+          tagOf.uri,
+        ),
+        patterns: [],
+        all: false,
+      }))
+    }
+  }
+  passExchange(mount, req, res, next, { forward: 'method' })
+}
+
+function passExchange(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass, why: Fallback): void {
+  const { settings } = mount
+  const exchange = new Exchange({
+    settings,
+    req,
+    res,
+    target: undefined,
+    credentials: undefined,
+    fill: undefined,
+    ...why,
+  })
+  mount.prepare?.(exchange)
+  watch(res, exchange)
+  next()
+}
