@@ -124,7 +124,8 @@ export class Responses {
     const key = flightKey(target.primary, miss.index, headers)
     const { incarnation, seq } = ledger.token
     const flight = shared && !this.#flights.isUnshared(key) ? this.#flights.begin(key, ledger.stamp) : undefined
-    return { ...target, flightKey: key, incarnation, seq, index: miss.index, flight }
+    const { primary, uri, path } = target
+    return { primary, uri, path, flightKey: key, incarnation, seq, index: miss.index, flight }
   }
 
   /** Keep what a fill recorded and hand it to those waiting. */

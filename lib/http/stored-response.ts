@@ -41,8 +41,18 @@ export interface StoredResponse extends ResponseParts {
   readonly etag: string | undefined
   /** `Last-Modified`, else `Date` (epoch ms, RFC 9111 s. 4.3.2), for `If-Modified-Since`. */
   readonly modifiedAt: number | undefined
+  /** The last full answer's head, good for as long as nothing in it has changed: most hits of a second share one. */
+  lastHead: LastHead | undefined
   /** Set by the first refresh of this entry; one entry is refreshed at most once. */
   refreshing: boolean
+}
+
+/** A head with everything in it, and for whom it was put together. */
+export interface LastHead {
+  readonly settings: object
+  readonly age: number
+  readonly ttl: number
+  readonly lines: string[]
 }
 
 /** Fields that describe the representation and have no place in a 304 (RFC 9110 s. 15.4.5). */
@@ -90,6 +100,7 @@ export function storedResponse(parts: ResponseParts): StoredResponse {
     repeats,
     etag,
     modifiedAt: modifiedAt(modified, date),
+    lastHead: undefined,
     refreshing: false,
   }
 }

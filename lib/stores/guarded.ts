@@ -23,6 +23,8 @@ export interface GuardOptions {
   readonly isReady?: () => boolean
   /** Whether this failure says that the other side is of no use, or is just its answer. @default always */
   readonly isOutage?: (cause: unknown) => boolean
+  /** Whether one such failure is enough. @default never */
+  readonly isFatal?: (cause: unknown) => boolean
   /** The breaker opened; called once per outage. */
   readonly onDegraded: (reason: string) => void
   /** The breaker closed; called once per outage. */
@@ -107,7 +109,8 @@ export class Guard {
   #count(error: unknown): void {
     const outage = !(error instanceof GuardError && error.fault === 'failed') || this.#isOutage(error.cause)
     this.#failures = outage ? this.#failures + 1 : 0
-    if (this.#failures >= FAILURES_TO_OPEN) this.trip(reasonOf(error))
+    const isFatal = error instanceof GuardError && this.#options.isFatal?.(error.cause) === true
+    if (isFatal || this.#failures >= FAILURES_TO_OPEN) this.trip(reasonOf(error))
   }
 
   #isOutage(cause: unknown): boolean {

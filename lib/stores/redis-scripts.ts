@@ -298,13 +298,14 @@ export class ScriptRunner {
   }
 
   async run(name: ScriptName, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown> {
+    const scripts = this.#scripts
     try {
-      return await this.#send(this.#scripts[name], keys, args)
+      return await this.#send(scripts[name], keys, args)
     } catch (error) {
-      if (this.#scripts === PLAIN || !isUnknownShebang(error)) throw error
+      if (scripts === PLAIN || !isUnknownShebang(error)) throw error
       // A server before Redis 7: remember it.
       this.#scripts = PLAIN
-      return this.#send(this.#scripts[name], keys, args)
+      return this.#send(PLAIN[name], keys, args)
     }
   }
 

@@ -5,11 +5,12 @@ import { type Entry, isDead } from '../entry.ts'
 import { CacheError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
-import { keyPrefixOf, nodesOf, type RedisClient, type RedisConnection } from '../redis.ts'
+import type { RedisClient, RedisConnection } from '../redis.ts'
 import type { LedgerChange, TagLedger } from '../tags.ts'
 import { Guard, GuardError, within } from './guarded.ts'
 import { Journal } from './redis-journal.ts'
 import { Mirror } from './redis-mirror.ts'
+import { escapeGlob, scanPage } from './redis-scan.ts'
 import { ScriptRunner } from './redis-scripts.ts'
 import type {
   Ack,
@@ -56,8 +57,10 @@ const START_MS = 1_000
 const WARN_EVERY_MS = 10_000
 /** What Redis cannot keep longer than this (ms) is kept this long: about 30 years. */
 const MAX_LIFETIME_MS = 1e12
-/** Answers that mean that Redis is of no use now; any other refusal is about one command. */
-const OUTAGE = /^(?:LOADING|MASTERDOWN|CLUSTERDOWN|READONLY|NOAUTH|WRONGPASS|NOPERM|BUSY|TRYAGAIN|UNBLOCKED)\b/
+/** Answers that mean that this server cannot be used: what it says may be old, or it is not ready to say anything. */
+const NOT_THE_MASTER = /(?:^|-)(?:LOADING|MASTERDOWN|CLUSTERDOWN|READONLY|NOAUTH|WRONGPASS)\b/
+/** Answers that mean so when they come again and again; any other refusal is about one command. */
+const TROUBLE = /(?:^|-)(?:NOPERM|BUSY|TRYAGAIN)\b/
 /** Whatever a namespace contains, the braces of the key decide its slot. */
 const UNSAFE_IN_SLOT = /[{}%]/g
 
@@ -134,6 +137,7 @@ export class RedisStore implements Store {
       monotonic,
       isReady: () => isReady(this.#client),
       isOutage,
+      isFatal: (cause) => isReply(cause) && NOT_THE_MASTER.test(cause.message),
       probe: () => this.#probe(),
       onDegraded: (reason) => this.#onDegraded(reason),
       onRecovered: (afterMs) => this.#onRecovered(afterMs),
@@ -263,8 +267,13 @@ export class RedisStore implements Store {
   }
 
   async list({ cursor, limit }: ListOptions): Promise<EntryPage> {
+    const client = this.#client
+    if (client === undefined || !this.reachable) return { entries: [], cursor: undefined }
+    const send = <T>(command: () => Promise<T>): Promise<T> => this.#send(command)
+    const pattern = `${escapeGlob(this.#slotPrefix)}*}:e:*`
     try {
-      return await this.#list(parseCursor(cursor), limit)
+      const page = await scanPage({ client, send, pattern, cursor, limit })
+      return { entries: await this.#peek(page.keys), cursor: page.cursor }
     } catch (cause) {
       this.#report('redis list', cause)
       return { entries: [], cursor: undefined }
@@ -458,29 +467,6 @@ export class RedisStore implements Store {
     if (waitMs > leftMs) throw unconfirmed('Other processes may still answer from memory', undefined)
   }
 
-  async #list(from: ListCursor, limit: number): Promise<EntryPage> {
-    const client = this.#client
-    if (client === undefined || !this.reachable) return { entries: [], cursor: undefined }
-    const nodes = nodesOf(client)
-    const prefix = keyPrefixOf(client)
-    const pattern = `${escapeGlob(prefix + this.#slotPrefix)}*}:e:*`
-    const entries: Entry[] = []
-    let at: ListCursor | undefined = from
-    while (at !== undefined && entries.length < limit) {
-      const { node, cursor, skip }: ListCursor = at
-      const server = nodes[node]
-      if (server === undefined) return { entries, cursor: undefined }
-      const [next, found] = await this.#send(() => server.scan(cursor, 'MATCH', pattern, 'COUNT', Math.max(limit, 10)))
-      // The same cursor gives the same keys again: a page may end between them.
-      const wanted = found.slice(skip, skip + limit - entries.length)
-      entries.push(...(await this.#peek(wanted.map((key) => key.slice(prefix.length)))))
-      if (skip + wanted.length < found.length) at = { node, cursor, skip: skip + wanted.length }
-      else if (next !== '0') at = { node, cursor: next, skip: 0 }
-      else at = node + 1 < nodes.length ? { node: node + 1, cursor: '0', skip: 0 } : undefined
-    }
-    return { entries, cursor: at === undefined ? undefined : `${at.node}.${at.cursor}.${at.skip}` }
-  }
-
   /** The entries under these keys of Redis, those left out that are not ours, wrong or dead. */
   async #peek(redisKeys: readonly string[]): Promise<Entry[]> {
     const found = await Promise.all(
@@ -488,7 +474,7 @@ export class RedisStore implements Store {
         if (partition === undefined) return []
         const frames = await this.#send((client) => client.mgetBuffer(...keys))
         return Promise.all(
-          frames.map((frame) => (frame === null ? undefined : decodeEntry(ownBytes(frame), undefined))),
+          frames.map(async (frame) => (frame === null ? undefined : decodeEntry(ownBytes(frame), undefined))),
         )
       }),
     )
@@ -523,6 +509,8 @@ export class RedisStore implements Store {
       client.off('end', onLost)
     }
     if (isReady(client)) onReady()
+    // A lazy client connects at its first command, which would never be sent to a client that is not connected.
+    else if (client.status === 'wait') client.connect().catch(() => {})
   }
 
   #started(connected: boolean): void {
@@ -586,18 +574,6 @@ export class RedisStore implements Store {
   }
 }
 
-interface ListCursor {
-  readonly node: number
-  readonly cursor: string
-  /** How many keys of this step were on earlier pages. */
-  readonly skip: number
-}
-
-function parseCursor(text: string | undefined): ListCursor {
-  const [, node = '0', cursor = '0', skip = '0'] = /^(\d{1,4})\.(\d{1,20})\.(\d{1,6})$/.exec(text ?? '') ?? []
-  return { node: Number(node), cursor, skip: Number(skip) }
-}
-
 function groupBy<T, G>(items: readonly T[], groupOf: (item: T) => G): Map<G, T[]> {
   const groups = new Map<G, T[]>()
   for (const item of items) {
@@ -644,7 +620,11 @@ async function connected(client: RedisClient): Promise<void> {
 
 /** Not a reply: the connection. A reply: only those that speak of the whole server. */
 function isOutage(cause: unknown): boolean {
-  return !(cause instanceof Error && cause.name === 'ReplyError') || OUTAGE.test(cause.message)
+  return !isReply(cause) || NOT_THE_MASTER.test(cause.message) || TROUBLE.test(cause.message)
+}
+
+function isReply(cause: unknown): cause is Error {
+  return cause instanceof Error && cause.name === 'ReplyError'
 }
 
 function unconfirmed(what: string, cause: unknown): CacheError {
@@ -652,10 +632,6 @@ function unconfirmed(what: string, cause: unknown): CacheError {
     cause,
     pending: true,
   })
-}
-
-function escapeGlob(text: string): string {
-  return text.replace(/[\\*?[\]^]/g, '\\$&')
 }
 
 function withMonotonic(clock: Clock): Required<Clock> {

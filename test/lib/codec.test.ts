@@ -217,7 +217,10 @@ describe('codec', () => {
   })
 
   it('brings back whatever response it was given', async () => {
-    const field = fc.tuple(fc.stringMatching(/^X-[A-Za-z0-9-]{1,20}$/), fc.stringMatching(/^[\x21-\x7e\xa1-\xff]{0,40}$/))
+    const field = fc.tuple(
+      fc.stringMatching(/^X-[A-Za-z0-9-]{1,20}$/),
+      fc.stringMatching(/^[\x21-\x7e\xa1-\xff]{0,40}$/),
+    )
     const parts = fc.record({
       status: fc.integer({ min: 200, max: 599 }),
       fields: fc.array(field),

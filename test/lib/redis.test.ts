@@ -32,7 +32,11 @@ describe('checkRedisOption', () => {
   })
 
   const wrong: readonly (readonly [what: string, option: unknown, words: string])[] = [
-    ['a node-redis client', { isOpen: false, sendCommand: SILENT, get: SILENT }, 'node-redis client; cachewell needs ioredis'],
+    [
+      'a node-redis client',
+      { isOpen: false, sendCommand: SILENT, get: SILENT },
+      'node-redis client; cachewell needs ioredis',
+    ],
     ['a URL of another scheme', 'http://localhost:6379', '"http://localhost:6379"'],
     ['a host without a scheme', 'localhost:6379', 'redis://localhost:6379'],
     ['text that is no URL', 'somewhere', '"somewhere", which is not a URL'],
@@ -88,7 +92,9 @@ describe('connectRedis', () => {
   })
 
   it('refuses to connect to nothing', () => {
-    expect(() => connectRedis('', SILENT)).to.throw().with.property('code', 'ERR_CACHE_BAD_CLIENT')
+    expect(() => connectRedis('', SILENT))
+      .to.throw()
+      .with.property('code', 'ERR_CACHE_BAD_CLIENT')
   })
 
   it('names no password, neither in its label nor in a fault', async () => {

@@ -75,7 +75,10 @@ export function describeWithRedis(title: string, define: (this: Mocha.Suite) => 
     })
     return
   }
-  if (!told) console.warn(`\n*** SKIPPED: no redis-server found, all tests against a real Redis are left out. Install it: ${advice} ***\n`)
+  if (!told)
+    console.warn(
+      `\n*** SKIPPED: no redis-server found, all tests against a real Redis are left out. Install it: ${advice} ***\n`,
+    )
   told = true
   describe.skip(title, define)
 }

@@ -22,6 +22,7 @@ describe('Guard', () => {
       monotonic: () => clock.now,
       isReady: () => isReady,
       isOutage: (cause) => !(cause instanceof Error && cause.message === 'just an answer'),
+      isFatal: (cause) => cause instanceof Error && cause.message === 'READONLY',
       probe: () => {
         events.push('probe')
         return probe()
@@ -101,6 +102,13 @@ describe('Guard', () => {
     const target = guard()
     await fail(target, 10, 'just an answer')
     expect(target.open).to.equal(false)
+  })
+
+  it('opens at once on an answer that leaves no doubt', async () => {
+    const target = guard()
+    await fail(target, 1, 'READONLY')
+    expect(events).to.deep.equal(['degraded: READONLY'])
+    target.close()
   })
 
   it('opens at once when nothing can be sent', async () => {
