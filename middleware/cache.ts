@@ -1,3 +1,4 @@
+import { keyPrefix } from '../lib/key.ts'
 import { type Mount, serve } from './serve.ts'
 import { type CacheMiddlewareOptions, readSettings } from './settings.ts'
 import type { Middleware } from './types.ts'
@@ -12,7 +13,9 @@ import type { Middleware } from './types.ts'
  * app.use(cacheMiddleware({ ttl: '30s' }))
  */
 export function cacheMiddleware(options: CacheMiddlewareOptions = {}): Middleware {
-  const mount: Mount = { settings: readSettings('cacheMiddleware', options), mountOf: () => 'app' }
+  const settings = readSettings('cacheMiddleware', options)
+  const prefix = keyPrefix(settings.engine.version, settings.mount ?? 'app')
+  const mount: Mount = { settings, prefixOf: () => prefix }
   return function cacheMiddleware(req, res, next) {
     serve(mount, req, res, next)
   }

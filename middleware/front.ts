@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { keyPrefix } from '../lib/key.ts'
 import { type Mount, serve } from './serve.ts'
 import { readSettings, type WithCacheOptions } from './settings.ts'
 import type { ExpressApp } from './types.ts'
@@ -17,9 +18,11 @@ export function withCache(
   options: WithCacheOptions = {},
 ): RequestListener {
   const app = expressOf(listener)
+  const settings = readSettings('withCache', options)
+  const prefix = keyPrefix(settings.engine.version, settings.mount ?? 'front')
   const mount: Mount = {
-    settings: readSettings('withCache', options),
-    mountOf: () => 'front',
+    settings,
+    prefixOf: () => prefix,
     ...(app === undefined ? {} : { app }),
   }
   return function withCache(req, res) {

@@ -1,17 +1,19 @@
-import type { IncomingMessage } from 'node:http'
-import { formatCacheStatus, hitCacheStatus, xCache } from '../lib/http/cache-status.ts'
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import { formatCacheStatus, xCache } from '../lib/http/cache-status.ts'
 import { hasCondition, isNotModified } from '../lib/http/conditional.ts'
 import { fieldValue } from '../lib/http/fields.ts'
 import { rangeApplies, singleRange } from '../lib/http/ranges.ts'
 import { currentAge } from '../lib/http/reuse.ts'
+import type { StoredResponse } from '../lib/http/stored-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import type { Settings } from './settings.ts'
 
 /** Of a response what a replay needs: a node response, or what stands for one. */
 export interface ReplayResponse {
-  writeHead(statusCode: number, headers: string[]): unknown
-  setHeader(name: string, value: readonly string[]): unknown
+  statusMessage: string
+  writeHead(statusCode: number, headers?: string[]): unknown
+  setHeader(name: string, value: string | readonly string[]): unknown
   end(body?: Buffer): unknown
 }
 
@@ -31,40 +33,52 @@ export interface Replay {
  */
 export function replay({ req, res, entry, outcome, settings, key, now }: Replay): void {
   const { value } = entry
-  const age = String(Math.floor(currentAge({ cachedAt: entry.cachedAt, initialAge: value.initialAge, now }) / 1_000))
-  let { status } = value
-  let head: readonly string[] = value.head
-  let body: Buffer | undefined = value.body
+  const age = Math.floor(currentAge({ cachedAt: entry.cachedAt, initialAge: value.initialAge, now }) / 1_000)
   const { headers } = req
-  if (status === 200 && (hasCondition(headers) || headers.range !== undefined)) {
-    if (isNotModified(headers, value, now)) {
-      status = 304
-      head = value.notModifiedHead
-      body = undefined
-    } else if (headers.range !== undefined && req.method === 'GET') {
-      const part = partOf(headers, entry, now)
-      if (part !== undefined) ({ status, head, body } = part)
+  if (value.status === 200 && (hasCondition(headers) || headers.range !== undefined)) {
+    const part = selectedPart(req, entry, now)
+    if (part !== undefined) {
+      writeLines(res, part.status, [...part.head, ...lastLines(age, outcome, settings, key)], value.repeats)
+      res.end(part.body)
+      return
     }
   }
-  const lines = head.slice()
-  lines.push('Age', age)
-  if (settings.headers !== false) {
-    const fresh = outcome.hit && outcome.detail === undefined
-    const debug = settings.headers === 'debug'
-    const member =
-      fresh && !debug ? hitCacheStatus(outcome.ttl ?? 0) : formatCacheStatus(outcome, debug ? key : undefined)
-    lines.push('Cache-Status', member)
-    if (debug) lines.push('X-Cache', xCache(outcome))
-  }
-  res.writeHead(status, value.repeats ? withoutRepeats(res, lines) : lines)
-  res.end(body)
+  // The handler's words were about its own status, not about a 304 or 206 of ours (REU-7).
+  if (value.reason !== undefined) res.statusMessage = value.reason
+  writeLines(res, value.status, fullHead({ value, age, outcome, settings, key }), value.repeats)
+  // A server may be told to refuse content where there is none.
+  if (req.method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()
+  else res.end(value.body)
+}
+
+/** The head of a full answer; node only reads the array, so that answers of the same second can share it. */
+function fullHead({ value, age, outcome, settings, key }: FullHead): string[] {
+  const ttl = outcome.hit && outcome.detail === undefined ? (outcome.ttl ?? 0) : undefined
+  const last = value.lastHead
+  if (last !== undefined && last.age === age && last.ttl === ttl && last.settings === settings) return last.lines
+  const lines = [...value.head, ...lastLines(age, outcome, settings, key)]
+  if (ttl !== undefined) value.lastHead = { settings, age, ttl, lines }
+  return lines
+}
+
+/** What is different from answer to answer. */
+function lastLines(age: number, outcome: Outcome, settings: Pick<Settings, 'headers'>, key: string): readonly string[] {
+  const told = settings.headers
+  if (told === false) return ['Age', String(age)]
+  const member = formatCacheStatus(outcome, told === 'debug' ? key : undefined)
+  const lines = ['Age', String(age), 'Cache-Status', member]
+  return told === 'debug' ? [...lines, 'X-Cache', xCache(outcome)] : lines
 }
 
 /**
- * Lines that share a name are set as a list: node 20 keeps only the last of them in an array that follows a `setHeader`, as
- * every Express response does. Returns the lines left for the array.
+ * Write a head. An array of lines is the fastest way, but hooks of other middlewares may not know it, and node 20 keeps only the
+ * last line of a name in an array that follows a `setHeader`, as every Express response does: then each name is set by itself.
  */
-function withoutRepeats(res: ReplayResponse, lines: readonly string[]): string[] {
+function writeLines(res: ReplayResponse, status: number, lines: string[], repeats: boolean): void {
+  if (!repeats && res.writeHead === ServerResponse.prototype.writeHead) {
+    res.writeHead(status, lines)
+    return
+  }
   const byName = new Map<string, { readonly name: string; readonly values: string[] }>()
   for (let index = 0; index < lines.length; index += 2) {
     const name = lines[index] as string
@@ -73,12 +87,15 @@ function withoutRepeats(res: ReplayResponse, lines: readonly string[]): string[]
     if (known === undefined) byName.set(name.toLowerCase(), { name, values: [value] })
     else known.values.push(value)
   }
-  const single: string[] = []
   for (const { name, values } of byName.values()) {
-    if (values.length === 1) single.push(name, values[0] as string)
-    else res.setHeader(name, values)
+    res.setHeader(name, values.length === 1 ? (values[0] as string) : values)
   }
-  return single
+  res.writeHead(status)
+}
+
+interface FullHead extends Pick<Replay, 'outcome' | 'settings' | 'key'> {
+  readonly value: StoredResponse
+  readonly age: number
 }
 
 interface Part {
@@ -87,9 +104,16 @@ interface Part {
   readonly body: Buffer | undefined
 }
 
-/** One range of a stored 200 (RFC 9110 s. 14.2), or undefined: then the whole is the answer. */
-function partOf(headers: IncomingMessage['headers'], entry: ResponseEntry, now: number): Part | undefined {
+/** What the client's own condition or range makes of a stored 200 (RFC 9110 s. 13.2.2); undefined: the whole. */
+function selectedPart(req: IncomingMessage, entry: ResponseEntry, now: number): Part | undefined {
   const { value } = entry
+  // CON-22: the condition first.
+  if (isNotModified(req.headers, value, now)) return { status: 304, head: value.notModifiedHead, body: undefined }
+  return req.headers.range === undefined || req.method !== 'GET' ? undefined : rangeOf(req.headers, value, now)
+}
+
+/** One range of a stored 200 (RFC 9110 s. 14.2), or undefined: then the whole is the answer. */
+function rangeOf(headers: IncomingMessage['headers'], value: StoredResponse, now: number): Part | undefined {
   const validators = {
     etag: value.etag,
     lastModified: fieldValue(value.fields, 'last-modified'),

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Cache } from '../lib/cache.ts'
 import type { Duration } from '../lib/duration.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
+import { keyPrefix } from '../lib/key.ts'
 import { anyOf, badOption, oneOf, optionHints, readOptions, syncCallback } from '../lib/options.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import type { Size } from '../lib/size.ts'
@@ -77,6 +78,15 @@ export function cacheRoute(options: CacheRouteOptions | false): Middleware {
     ...(scope === undefined ? {} : { permitted: true }),
   }
   let own: Settings | undefined
+  const prefixes = new Map<string, string>()
+  const prefixOf = (req: IncomingMessage): string => {
+    const { engine, mount } = own as Settings
+    const name = mount ?? routeOf(req)
+    const prefix = prefixes.get(name) ?? keyPrefix(engine.version, name)
+    // A route has one pattern, and one more for each router it is mounted in.
+    prefixes.set(name, prefix)
+    return prefix
+  }
   const partitionOf = typeof scope === 'function' ? scope : undefined
 
   return function cacheRoute(req, res, next) {
@@ -94,7 +104,7 @@ export function cacheRoute(options: CacheRouteOptions | false): Middleware {
     }
     const mount: Mount = {
       settings: (own ??= settingsOf(read.cache, options)),
-      mountOf: routeOf,
+      prefixOf,
       prepare: (made) => made.annotate(annotation),
       ...(partitionOf === undefined
         ? {}

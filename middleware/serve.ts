@@ -4,16 +4,16 @@ import { requestField } from '../lib/http/fields.ts'
 import { invalidatedUris, isSafeMethod } from '../lib/http/methods.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import type { Credentials } from '../lib/http/storing.ts'
-import { keyPrefix, primaryKey, tagOf } from '../lib/key.ts'
+import { primaryKey, tagOf } from '../lib/key.ts'
 import { LOCK_WAIT_MS } from '../lib/lease.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
-import type { FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
+import type { Fill, FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
 import { Exchange, exchangeOf } from './exchange.ts'
 import { fieldsOf, watch } from './intercept.ts'
 import { announceWrite } from './invalidate.ts'
 import { isRefresh, refresh } from './refresh.ts'
 import { replay } from './replay.ts'
-import { bypassReason, credentialsOf, hideStrippedQuery, type RequestTarget, requestTarget } from './request.ts'
+import { bypassReason, credentialsOf, hideStrippedQuery, requestTarget } from './request.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp } from './types.ts'
 
@@ -28,8 +28,8 @@ export type Pass = (error?: unknown) => void
 /** One place in an application where a cache stands. */
 export interface Mount {
   readonly settings: Settings
-  /** Names the place in the key, where the option `mount` does not. */
-  readonly mountOf: (req: IncomingMessage) => string
+  /** The constant start of the keys of this place. */
+  readonly prefixOf: (req: IncomingMessage) => string
   /** The application behind, where it does not say so on the request. */
   readonly app?: ExpressApp
   /** Who the response is for, where a route says so; part of the key. */
@@ -38,13 +38,14 @@ export interface Mount {
   readonly prepare?: (exchange: Exchange) => void
 }
 
-/** One request on its way. */
-interface Visit {
+/** One request on its way, and what it names here. */
+interface Visit extends FillTarget {
   readonly mount: Mount
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly pass: Pass
-  readonly target: RequestTarget & FillTarget
+  /** Query parameters were taken out: the handler must see the shorter path, too. */
+  readonly stripped: boolean
   readonly credentials: Credentials | undefined
   readonly directives: CacheControl | undefined
 }
@@ -81,7 +82,7 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, p
   }
   if (typeof visit === 'string') return passUnkeyed(mount, req, res, pass, visit)
   if (isRefresh(req)) return fill(visit, NOTHING, { forward: 'stale', background: true })
-  const found = settings.engine.responses.lookup(visit.target.primary, req.headers)
+  const found = settings.engine.responses.lookup(visit.primary, req.headers)
   if (!(found instanceof Promise)) return decide(visit, found, undefined)
   const entered = visit
   found.then((late) => decide(entered, late, undefined)).catch(pass)
@@ -94,34 +95,28 @@ function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pa
   if (reason !== undefined) return reason
   const target = requestTarget(req, settings, mount.app)
   if (target === undefined) return 'target'
+  const { uri, path, stripped } = target
   const cacheControl = requestField(req.headers, 'cache-control')
   return {
     mount,
     req,
     res,
     pass,
-    target: { ...target, primary: keyOf(mount, req, target.uri) },
+    primary: keyOf(mount, req, uri),
+    uri,
+    path,
+    stripped,
     credentials: credentialsOf(req, settings),
     directives: cacheControl === undefined ? undefined : parseCacheControl(cacheControl),
   }
 }
 
-const prefixes = new Map<string, string>()
-const MAX_PREFIXES = 1_000
-
 function keyOf(mount: Mount, req: IncomingMessage, uri: string): string {
-  const { settings, partition } = mount
-  const name = settings.mount ?? mount.mountOf(req)
-  const known = `${settings.engine.version} ${name}`
-  let prefix = prefixes.get(known)
-  if (prefix === undefined) {
-    prefix = keyPrefix(settings.engine.version, name)
-    if (prefixes.size < MAX_PREFIXES) prefixes.set(known, prefix)
-  }
-  const { key } = settings
-  if (key === undefined && partition === undefined) return prefix + uri
+  const { key } = mount.settings
+  const prefix = mount.prefixOf(req)
+  if (key === undefined && mount.partition === undefined) return primaryKey(prefix, uri)
   const material = key === undefined ? undefined : String(callSync('key', () => key(callbackRequest(req))))
-  return primaryKey(prefix, uri, [material, partition])
+  return primaryKey(prefix, uri, [material, mount.partition])
 }
 
 /** The same resource for one group of people only. */
@@ -171,16 +166,21 @@ function detailOf({ credentials }: Visit): { readonly detail?: string } {
   return credentials === undefined ? {} : { detail: credentials }
 }
 
-function answer(
-  { req, res, mount: { settings }, target }: Visit,
-  entry: ResponseEntry,
-  outcome: Outcome,
-  now: number,
-): void {
-  settings.engine.report(target.primary, outcome)
-  settings.onHit?.(req, res, outcome)
-  if (entry.value.reason !== undefined) res.statusMessage = entry.value.reason
+function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: number): void {
+  const { req, res } = visit
+  const { settings } = visit.mount
+  settings.engine.report(visit.primary, outcome)
+  if (settings.onHit !== undefined) tellHit(settings, req, res, outcome)
   replay({ req, res, entry, outcome, settings, key: entry.key, now })
+}
+
+function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerResponse, outcome: Outcome): void {
+  try {
+    onHit?.(req, res, outcome)
+  } catch (cause) {
+    engine.events.emit('error', { where: 'onHit', cause })
+    engine.events.warnOnce('callback:onHit', `onHit failed: ${String(cause)}`)
+  }
 }
 
 interface Fallback {
@@ -192,7 +192,7 @@ interface Fallback {
 
 /** Nothing to serve: wait for a fill that is under way, else begin one. */
 function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefined): void {
-  const { req, res, mount, target, directives } = visit
+  const { req, res, mount, directives } = visit
   const { settings } = mount
   if (directives?.onlyIfCached === true) {
     // CCQ-8, CST-3: ours, not the handler's, so it says nothing of a stored response.
@@ -200,17 +200,16 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
     res.end()
     return
   }
-  // A range of something unknown is the handler's to cut; a HEAD has nothing to store.
-  const unrecorded = req.method === 'HEAD' ? 'head' : req.headers.range === undefined ? undefined : 'range'
+  const unrecorded = unrecordedReason(visit)
   if (unrecorded !== undefined) return unfilled(visit, { detail: unrecorded, ...why })
   if (visit.credentials === undefined && why.forward !== 'request') {
     const { responses, clock } = settings.engine
     const now = clock.monotonic()
     const left = LOCK_WAIT_MS - (now - (since ?? now))
-    const flight = left > 0 ? responses.join(target, miss, req.headers) : undefined
+    const flight = left > 0 ? responses.join(visit, miss, req.headers) : undefined
     if (flight !== undefined) {
       responses
-        .await(flight, { target, headers: req.headers, timeoutMs: left })
+        .await(flight, { target: visit, headers: req.headers, timeoutMs: left })
         .then((found) => decide(visit, found, since ?? now))
         .catch(visit.pass)
       return
@@ -219,25 +218,35 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
   return fill(visit, miss, why)
 }
 
+/** Why the handler's answer is of no use to others. */
+function unrecordedReason({ req, directives }: Visit): string | undefined {
+  // A HEAD has nothing to store.
+  if (req.method === 'HEAD') return 'head'
+  // A range of something unknown is the handler's to cut.
+  if (req.headers.range !== undefined) return 'range'
+  // DS-7: nobody waits for what will not be stored.
+  return directives?.noStore === true ? 'request-no-store' : undefined
+}
+
 /** Let the handler answer, and record it. */
 function fill(visit: Visit, miss: Miss, why: Fallback): void {
-  const { mount, req, res, target, credentials } = visit
-  const { engine } = mount.settings
-  const begun = engine.responses.begin(target, miss, req.headers, credentials === undefined)
-  pass(visit, new Exchange({ settings: mount.settings, req, res, target, credentials, fill: begun, ...why }))
+  const { req, credentials } = visit
+  passOn(visit, visit.mount.settings.engine.responses.begin(visit, miss, req.headers, credentials === undefined), why)
 }
 
 /** Let the handler answer, and leave it at that. */
 function unfilled(visit: Visit, why: Fallback): void {
-  const { mount, req, res, target, credentials } = visit
-  pass(visit, new Exchange({ settings: mount.settings, req, res, target, credentials, fill: undefined, ...why }))
+  passOn(visit, undefined, why)
 }
 
-function pass({ mount, req, res, pass: next, target }: Visit, exchange: Exchange): void {
-  if (target.stripped) hideStrippedQuery(req, mount.settings)
+function passOn(visit: Visit, fill: Fill | undefined, why: Fallback): void {
+  const { mount, req, res, credentials, primary, uri, path } = visit
+  const target = { primary, uri, path }
+  const exchange = new Exchange({ settings: mount.settings, req, res, target, credentials, fill, ...why })
+  if (visit.stripped) hideStrippedQuery(req, mount.settings)
   mount.prepare?.(exchange)
   watch(res, exchange)
-  next()
+  visit.pass()
 }
 
 /** A GET or HEAD that has no key here. */
