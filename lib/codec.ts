@@ -36,7 +36,7 @@ const INCARNATION_BYTES = 16
 const SEQ_AT = 36
 const FENCE_AT = 44
 const FLAG_DEFLATED = 1
-const FLAG_JSON = 2
+const FLAG_TEXT = 2
 /** No body is inflated beyond this, whatever its frame claims. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024
 
@@ -52,7 +52,7 @@ interface EntryMeta extends Omit<Entry, 'value' | 'incarnation' | 'seq' | 'fence
 /**
  * Make the frame of an entry. A promise only where the body is compressed, which happens off the main thread.
  *
- * @throws {TypeError} when the value of a service entry cannot be written as JSON.
+ * @throws {TypeError} when the value of a service entry is neither text nor bytes.
  */
 export function encodeEntry(entry: Entry, { compressAbove }: EncodeOptions): Awaitable<Buffer> {
   const { body, flags, compressible } = bodyOf(entry)
@@ -78,12 +78,12 @@ export function decodeEntry(frame: Buffer, expectedKey: string | undefined): Awa
   const metaEnd = HEADER_BYTES + frame.readUInt32BE(4)
   const plainBytes = frame.readUInt32BE(12)
   if (metaEnd + frame.readUInt32BE(8) !== frame.length || plainBytes > MAX_BODY_BYTES) return undefined
-  if (flags > (FLAG_DEFLATED | FLAG_JSON) || frame.readUInt32BE(CRC_AT) !== checksum(frame)) return undefined
+  if (flags > (FLAG_DEFLATED | FLAG_TEXT) || frame.readUInt32BE(CRC_AT) !== checksum(frame)) return undefined
   const meta = readMeta(frame.subarray(HEADER_BYTES, metaEnd))
   if (meta === undefined || (expectedKey !== undefined && meta.key !== expectedKey)) return undefined
   const stored = frame.subarray(metaEnd)
   const finish = (body: Buffer): Entry | undefined =>
-    body.length === plainBytes ? entryOf(meta, coherence, body, (flags & FLAG_JSON) !== 0) : undefined
+    body.length === plainBytes ? entryOf(meta, coherence, body, (flags & FLAG_TEXT) !== 0) : undefined
   if ((flags & FLAG_DEFLATED) === 0) return finish(stored)
   return inflate(stored, { maxOutputLength: Math.max(1, plainBytes) }).then(finish, () => undefined)
 }
@@ -147,9 +147,9 @@ function valueBody(value: unknown): PlainBody {
   if (value instanceof Uint8Array) {
     return { body: Buffer.from(value.buffer, value.byteOffset, value.byteLength), flags: 0, compressible: true }
   }
-  const json: string | undefined = JSON.stringify(value)
-  if (json === undefined) throw new TypeError(`A value of type ${typeof value} cannot be kept: it has no JSON`)
-  return { body: Buffer.from(json), flags: FLAG_JSON, compressible: true }
+  if (typeof value !== 'string')
+    throw new TypeError(`A value of type ${typeof value} cannot be kept: it is neither text nor bytes`)
+  return { body: Buffer.from(value), flags: FLAG_TEXT, compressible: true }
 }
 
 /** Content types whose bytes are compressed already. */
@@ -201,16 +201,14 @@ function metaOf(entry: Entry): EntryMeta {
   }
 }
 
-function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isJson: boolean): Entry | undefined {
+function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isText: boolean): Entry | undefined {
   const { response, variants, ...common } = meta
   if (response !== undefined) {
     const value = storedResponse({ ...response, reason: response.reason, body })
     return { ...common, ...coherence, value }
   }
   if (variants !== undefined) return { ...common, ...coherence, value: variants }
-  if (!isJson) return { ...common, ...coherence, value: body }
-  const parsed = parseJson(body)
-  return parsed === undefined ? undefined : { ...common, ...coherence, value: parsed.value }
+  return { ...common, ...coherence, value: isText ? body.toString() : body }
 }
 
 function parseJson(bytes: Buffer): { readonly value: unknown } | undefined {

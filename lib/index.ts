@@ -1,15 +1,13 @@
-export type {
-  Health,
-  InvalidateOptions,
-  InvalidateResult,
-  Limit,
-  RememberOptions,
-  SetOptions,
-  Source,
-  Stats,
-  Targets,
+export {
+  Cache,
+  createCache,
+  type Health,
+  type InvalidateOptions,
+  type InvalidateResult,
+  type Limit,
+  type Stats,
 } from './cache.ts'
-export { Cache, type CacheOptions, createCache } from './cache.ts'
+export type { CacheOptions } from './cache-options.ts'
 export type { Clock } from './clock.ts'
 export { configFromEnv } from './config.ts'
 export type { Duration } from './duration.ts'
@@ -17,3 +15,5 @@ export { CacheError, type CacheErrorCode } from './errors.ts'
 export type { CacheEvents, Logger } from './events.ts'
 export type { Outcome } from './outcome.ts'
 export type { Size } from './size.ts'
+export type { Targets } from './targets.ts'
+export type { Loader, Remembered, RememberOptions, SetOptions, Source } from './values.ts'

@@ -12,6 +12,17 @@ export const LOCK_WAIT_MS = 1_000
 const UNSHARED_MS = 10_000
 const UNSHARED_KEYS = 10_000
 
+/** How many flights are kept at the same time; beyond, loaders run without anybody waiting for them. */
+const MAX_FLIGHTS = 10_000
+
+/** A limit, and how it has been used. */
+export interface Bound {
+  readonly limit: number
+  readonly current: number
+  readonly peak: number
+  readonly refused: number
+}
+
 /** One run of a loader that others may wait for. */
 export class Flight<T> {
   readonly stamp: object
@@ -57,6 +68,7 @@ export class Flights<T> {
   readonly #unshared: LRUCache<string, number>
   readonly #clock: Required<Clock>
   #peak = 0
+  #refused = 0
 
   constructor(clock: Required<Clock>) {
     this.#clock = clock
@@ -70,8 +82,12 @@ export class Flights<T> {
     return this.#clock.monotonic() - flight.startedAt < LOCK_WAIT_MS ? flight : undefined
   }
 
-  /** Take the lead for this key, also over a flight that may no longer be joined. */
-  begin(key: string, stamp: object): Flight<T> {
+  /** Take the lead for this key, also over a flight that may no longer be joined; undefined when there are too many. */
+  begin(key: string, stamp: object): Flight<T> | undefined {
+    if (this.#flights.size >= MAX_FLIGHTS && !this.#flights.has(key)) {
+      this.#refused++
+      return undefined
+    }
     const flight = new Flight<T>(stamp, this.#clock.monotonic())
     this.#flights.set(key, flight)
     this.#peak = Math.max(this.#peak, this.#flights.size)
@@ -79,7 +95,8 @@ export class Flights<T> {
   }
 
   /** End a flight and hand out what it brought. */
-  land(key: string, flight: Flight<T>, value: T | undefined): void {
+  land(key: string, flight: Flight<T> | undefined, value: T | undefined): void {
+    if (flight === undefined) return
     if (this.#flights.get(key) === flight) this.#flights.delete(key)
     flight.land(value)
   }
@@ -98,7 +115,7 @@ export class Flights<T> {
     this.#unshared.delete(key)
   }
 
-  stats(): { readonly current: number; readonly peak: number } {
-    return { current: this.#flights.size, peak: this.#peak }
+  stats(): Bound {
+    return { limit: MAX_FLIGHTS, current: this.#flights.size, peak: this.#peak, refused: this.#refused }
   }
 }

@@ -4,7 +4,7 @@ import type { RequestHeaders } from './http/fields.ts'
 import { type ResponseParts, type StoredResponse, storedResponse } from './http/stored-response.ts'
 import { variantValues } from './http/vary.ts'
 import { tagOf, variantKey } from './key.ts'
-import { type Flight, Flights } from './lease.ts'
+import { type Bound, type Flight, Flights } from './lease.ts'
 import type { Awaitable, SetResult, Store } from './stores/store.ts'
 
 /**
@@ -63,6 +63,8 @@ export interface FillTarget {
 export class Responses {
   readonly #store: Store
   readonly #flights: Flights<ResponseEntry>
+  /** Of the resource that was indexed last. */
+  #variants = 0
   #variantsRefused = 0
   #variantsPeak = 0
 
@@ -137,9 +139,7 @@ export class Responses {
     }
     const validity = this.#store.ledger(entry.key).judge(entry)
     this.#flights.clearUnshared(fill.flightKey)
-    if (fill.flight !== undefined) {
-      this.#flights.land(fill.flightKey, fill.flight, validity === 'invalid' ? undefined : entry)
-    }
+    this.#flights.land(fill.flightKey, fill.flight, validity === 'invalid' ? undefined : entry)
     if (validity === 'invalid') return 'invalidated'
     const result = this.#store.set(entry)
     if (entry.key !== fill.primary) this.#index(fill, entry)
@@ -148,17 +148,21 @@ export class Responses {
 
   /** End a fill that brought nothing to share; `remember` it, so that requests of the next seconds do not wait in vain. */
   abandon(fill: Fill, remember: boolean): void {
+    // A fill that nobody could wait for says nothing about those that others may.
+    if (fill.flight === undefined) return
     if (remember) this.#flights.markUnshared(fill.flightKey)
-    if (fill.flight !== undefined) this.#flights.land(fill.flightKey, fill.flight, undefined)
+    this.#flights.land(fill.flightKey, fill.flight, undefined)
   }
 
-  stats(): {
-    readonly flights: { current: number; peak: number }
-    readonly variants: { limit: number; peak: number; refused: number }
-  } {
+  stats(): { readonly flights: Bound; readonly variants: Bound } {
     return {
       flights: this.#flights.stats(),
-      variants: { limit: MAX_VARIANTS, peak: this.#variantsPeak, refused: this.#variantsRefused },
+      variants: {
+        limit: MAX_VARIANTS,
+        current: this.#variants,
+        peak: this.#variantsPeak,
+        refused: this.#variantsRefused,
+      },
     }
   }
 
@@ -200,6 +204,7 @@ export class Responses {
       )
       const variants = [entry.key, ...(before?.value.variants ?? []).filter((key) => key !== entry.key)]
       const surplus = variants.splice(MAX_VARIANTS)
+      this.#variants = variants.length
       this.#variantsPeak = Math.max(this.#variantsPeak, variants.length)
       if (surplus.length > 0) {
         this.#variantsRefused += surplus.length

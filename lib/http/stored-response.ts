@@ -35,7 +35,7 @@ export interface StoredResponse extends ResponseParts {
   readonly head: readonly string[]
   /** The same for a 304 (RFC 9110 s. 15.4.5): no representation metadata but validators and dates. */
   readonly notModifiedHead: readonly string[]
-  /** Whether some field name occurs on more than one line. */
+  /** Whether some field name occurs, or will occur, on more than one line. */
   readonly repeats: boolean
   /** The entity tag when it is a valid one, else undefined. */
   readonly etag: string | undefined
@@ -87,7 +87,8 @@ export function storedResponse(parts: ResponseParts): StoredResponse {
     else if (lower === 'last-modified') modified = value
     else if (lower === 'date') date = value
     if (parts.withheld.includes(lower)) continue
-    if (seen.has(lower)) repeats = true
+    // Ours will be a second line of it.
+    if (seen.has(lower) || lower === 'cache-status') repeats = true
     seen.add(lower)
     head.push(name, value)
     if (!NOT_IN_304.has(lower)) notModifiedHead.push(name, value)

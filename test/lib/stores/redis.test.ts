@@ -83,7 +83,7 @@ function fill(store: RedisStore, key = KEY, changes: Partial<Entry> = {}): Entry
     seq,
     fence: 1,
     size: 100,
-    value: { title: 'hello' },
+    value: '{"title":"hello"}',
     ...changes,
   }
 }
@@ -366,7 +366,7 @@ describeWithRedis('RedisStore', () => {
         fc.asyncProperty(fc.array(pairs, { maxLength: 5 }), fc.boolean(), async (pieces, isValue) => {
           const pattern = pieces.map(([piece]) => piece).join('')
           const name = pieces.map(([, piece]) => piece).join('')
-          const value = isValue ? 1 : { sets: [], variants: [] }
+          const value = isValue ? '1' : { sets: [], variants: [] }
           const entry = fill(store, KEY, { name, kind: isValue ? 'value' : 'variants', tags: [], value })
           await admin.zremrangebyrank(meta('b'), 1, -1)
           await invalidate(store, { patterns: [pattern] })
@@ -645,7 +645,7 @@ describeWithRedis('RedisStore', () => {
       const entry = fill(store, KEY, { fence: 300 })
       expect(await store.set(entry)).to.equal('stored')
       expect(await store.set({ ...entry, fence: 299 })).to.equal('fenced')
-      expect(await store.set({ ...entry, fence: 300, value: 2 })).to.equal('stored')
+      expect(await store.set({ ...entry, fence: 300, value: '2' })).to.equal('stored')
       expect(await store.set({ ...entry, fence: 70_000 })).to.equal('stored')
     })
 

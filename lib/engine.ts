@@ -1,0 +1,180 @@
+import { Statistics } from './analytics/statistics.ts'
+import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-options.ts'
+import { type Clock, SystemClock } from './clock.ts'
+import { CacheError } from './errors.ts'
+import { Events } from './events.ts'
+import { nearestPackageName } from './namespace.ts'
+import type { Outcome } from './outcome.ts'
+import { checkRedisOption, connectRedis } from './redis.ts'
+import { Responses } from './responses.ts'
+import { MemoryStore } from './stores/memory.ts'
+import { RedisStore } from './stores/redis.ts'
+import type { Ack, Awaitable, InvalidationReceipt, InvalidationTargets, Store } from './stores/store.ts'
+import { TieredStore } from './stores/tiered.ts'
+
+/** What a response or value gets that says nothing of its own (ms). */
+export interface Defaults {
+  readonly ttl: number | false
+  readonly staleWhileRevalidate: number
+  readonly staleIfError: number
+}
+
+const DEFAULTS = {
+  ttl: 60_000,
+  maxSize: 100 * 1024 ** 2,
+  compressAbove: 1024,
+  deadlineMs: 50,
+  leaseMs: 400,
+  maxOrigin: 64,
+} as const
+
+/**
+ * The parts of a cache, put together from its options: what the faces of the service (values, responses) and the middlewares of
+ * this package work with. Not for applications.
+ */
+export class Engine {
+  readonly clock: Required<Clock>
+  readonly events: Events
+  readonly statistics: Statistics = new Statistics()
+  readonly version: number
+  readonly defaults: Defaults
+  readonly store: Store
+  /** Undefined without Redis. */
+  readonly redis: RedisStore | undefined
+  readonly redisRequired: boolean
+  readonly responses: Responses
+  /** How long an invalidation may take before it counts as unconfirmed (ms). */
+  readonly timeoutMs: number
+  readonly #maxOrigin: number
+  #refreshing = 0
+  #refreshPeak = 0
+  #refreshRefused = 0
+
+  constructor(options: CacheOptions) {
+    const read = readCacheOptions(options)
+    const useRedis = checkRedisOption(options.redis)
+    if (read.memory === false && !useRedis) {
+      throw new CacheError(
+        'ERR_CACHE_BAD_OPTION',
+        'createCache: memory: false leaves nowhere to keep entries. Give a `redis` option too, or leave `memory` out.',
+      )
+    }
+    this.events = new Events(read.logger ?? console)
+    for (const hint of cacheOptionHints(options)) this.events.warn(hint)
+    const clock: Clock = read.clock ?? new SystemClock()
+    const leaseMs = read.leaseMs ?? DEFAULTS.leaseMs
+    this.clock = withMonotonic(clock)
+    this.version = read.version ?? 1
+    this.defaults = {
+      ttl: read.ttl ?? DEFAULTS.ttl,
+      staleWhileRevalidate: read.staleWhileRevalidate ?? 0,
+      staleIfError: read.staleIfError ?? 0,
+    }
+    this.redisRequired = read.redisRequired ?? false
+    this.timeoutMs = 2 * leaseMs
+    this.#maxOrigin = read.maxOrigin ?? DEFAULTS.maxOrigin
+    this.redis = useRedis
+      ? new RedisStore({
+          connection: connectRedis(options.redis, (message) => this.events.warnOnce(message, message)),
+          namespace: read.namespace ?? nearestPackageName(),
+          partitions: read.partitions,
+          deadlineMs: read.deadlineMs ?? DEFAULTS.deadlineMs,
+          leaseMs,
+          compressAbove: compressAbove(read.compression),
+          clock,
+          events: this.events,
+        })
+      : undefined
+    const maxBytes = (read.memory === false ? undefined : read.memory?.maxSize) ?? DEFAULTS.maxSize
+    this.store = tiers({
+      redis: this.redis,
+      clock,
+      monotonic: this.clock,
+      maxBytes: read.memory === false ? undefined : maxBytes,
+      staleIfRedisDown: read.staleIfRedisDown ?? 0,
+    })
+    this.responses = new Responses({ store: this.store, clock: this.clock })
+    this.events.on('error', () => this.statistics.increment('errors'))
+    this.events.on('unconfirmed', () => this.statistics.increment('unconfirmed'))
+  }
+
+  /** Whether entries can be shared now; false while a configured Redis is away. */
+  get reachable(): boolean {
+    return this.redis?.reachable ?? true
+  }
+
+  /** Invalidate at once; a promise only where others have to be told. */
+  invalidate(
+    targets: InvalidationTargets,
+    { ack = 'all', timeoutMs = this.timeoutMs }: { readonly ack?: Ack; readonly timeoutMs?: number } = {},
+  ): Awaitable<InvalidationReceipt> {
+    this.statistics.increment('invalidations')
+    const done = this.store.invalidate(targets, { ack, timeoutMs })
+    this.events.emit('invalidate', targets)
+    return done
+  }
+
+  /** Run in the background unless `maxOrigin` such runs are under way; false when refused. */
+  refresh(run: () => Promise<void>): boolean {
+    if (this.#refreshing >= this.#maxOrigin) {
+      this.#refreshRefused++
+      return false
+    }
+    this.#refreshing++
+    this.#refreshPeak = Math.max(this.#refreshPeak, this.#refreshing)
+    this.statistics.increment('refreshes')
+    void run()
+      .catch((cause: unknown) => this.events.emit('error', { where: 'refresh', cause }))
+      .finally(() => {
+        this.#refreshing--
+      })
+    return true
+  }
+
+  get refreshes(): {
+    readonly limit: number
+    readonly current: number
+    readonly peak: number
+    readonly refused: number
+  } {
+    return {
+      limit: this.#maxOrigin,
+      current: this.#refreshing,
+      peak: this.#refreshPeak,
+      refused: this.#refreshRefused,
+    }
+  }
+
+  /** Report what was done with one request or `remember`. */
+  report(key: string | undefined, outcome: Outcome): void {
+    this.statistics.count(outcome)
+    if (this.events.has('outcome')) this.events.emit('outcome', { key, outcome })
+  }
+}
+
+interface Tiers {
+  readonly redis: RedisStore | undefined
+  readonly clock: Clock
+  readonly monotonic: Required<Clock>
+  /** Undefined for no memory. */
+  readonly maxBytes: number | undefined
+  readonly staleIfRedisDown: number
+}
+
+/** Memory, Redis, or memory in front of Redis; one of them there is. */
+function tiers({ redis, clock, monotonic, maxBytes, staleIfRedisDown }: Tiers): Store {
+  if (redis === undefined) return new MemoryStore({ maxBytes: maxBytes ?? DEFAULTS.maxSize, clock })
+  if (maxBytes === undefined) return redis
+  const memory = new MemoryStore({ maxBytes, clock, ledgerOf: (key) => redis.ledger(key) })
+  return new TieredStore({ memory, redis, clock: monotonic, staleIfRedisDown })
+}
+
+function compressAbove(option: boolean | { readonly threshold?: number } | undefined): number | false {
+  if (option === false) return false
+  return (typeof option === 'object' ? option.threshold : undefined) ?? DEFAULTS.compressAbove
+}
+
+function withMonotonic(clock: Clock): Required<Clock> {
+  const monotonic = clock.monotonic?.bind(clock) ?? new SystemClock().monotonic
+  return { now: () => clock.now(), monotonic }
+}
