@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { MAX_TAG_LENGTH, MAX_TAGS } from '../lib/cache.ts'
 import type { Fields } from '../lib/http/fields.ts'
 import type { OwnPolicy } from '../lib/http/storing.ts'
 import { tagsOf } from '../lib/http/tag-fields.ts'
 import { tagOf } from '../lib/key.ts'
+import { MAX_TAG_LENGTH, MAX_TAGS } from '../lib/targets.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest } from './types.ts'
 
@@ -32,6 +32,7 @@ export class Annotations {
   readonly #tags: string[] = []
   readonly #taggers: NonNullable<Settings['tags']>[] = []
   readonly #varies: NonNullable<Settings['vary']>[] = []
+  readonly #keepers: NonNullable<Settings['shouldStore']>[] = []
   /** The options of the cache that stands nearest to the handler. */
   defaults: OwnPolicy
   maxBodySize: number
@@ -64,6 +65,8 @@ export class Annotations {
     this.defaults = inner.defaults
     this.maxBodySize = inner.maxBodySize
     this.#take(inner)
+    const { skip } = inner
+    if (skip !== undefined && this.#ask('skip', () => skip(callbackRequest(this.#req))) !== false) this.refuse = 'skip'
   }
 
   /** All tags, prefixed; undefined when they cannot all be kept, for then an invalidation could miss the response. */
@@ -96,16 +99,15 @@ export class Annotations {
 
   /** The last word of the option `shouldStore`. */
   shouldStore(): boolean {
-    const { shouldStore } = this.#settings
-    return (
-      shouldStore === undefined ||
-      this.#ask('shouldStore', () => shouldStore(callbackRequest(this.#req), this.#res)) === true
+    return this.#keepers.every(
+      (keeper) => this.#ask('shouldStore', () => keeper(callbackRequest(this.#req), this.#res)) === true,
     )
   }
 
   #take(settings: Settings): void {
     if (settings.tags !== undefined) this.#taggers.push(settings.tags)
     if (settings.vary !== undefined) this.#varies.push(settings.vary)
+    if (settings.shouldStore !== undefined) this.#keepers.push(settings.shouldStore)
   }
 
   /** A callback's answer at the head, where an error can reach its author only as an event. */

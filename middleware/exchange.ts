@@ -55,7 +55,15 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
 const LATE: ReadonlySet<string> = new Set(['set-cookie', 'cache-control', 'vary'])
 
 /** What the head has decided, kept until the body is whole. */
-type Kept = Omit<RecordedResponse, 'body'>
+interface Kept extends Omit<RecordedResponse, 'body'> {
+  /** When the head was complete (epoch ms). */
+  readonly respondedAt: number
+}
+
+type HeadValue = number | string | readonly string[] | undefined
+
+/** The fields of a response by lower-case name. */
+type Head = ReadonlyMap<string, { readonly name: string; readonly value: NonNullable<HeadValue> }>
 
 export class Exchange implements Watcher {
   readonly settings: Settings
@@ -70,12 +78,18 @@ export class Exchange implements Watcher {
   readonly #requestedAt: number
   /** The request fields as they arrived: later middlewares may change `req.headers`. */
   readonly #headers: RequestHeaders
-  /** What stood on the response before us, as text. */
-  readonly #outer: ReadonlyMap<string, string>
+  /** What stood on the response before us. */
+  readonly #outer: Head
   #target: FillTarget | undefined
   #fill: Fill | undefined
   #hidden = false
   #kept: Kept | undefined
+  /** All of the handler's head, and the head after our own changes to it. */
+  #fields: Fields = []
+  #prepared: Head = new Map()
+  #preparedStatus = 0
+  /** Our `Cache-Status`, and what stood there before; undefined until it is told. */
+  #told: { readonly field: string; readonly before: HeadValue } | undefined
   #recording: Recording | undefined
   /** The response is somebody else's: nothing is recorded any more. */
   #done = false
@@ -92,7 +106,7 @@ export class Exchange implements Watcher {
     this.#background = background ?? false
     this.#requestedAt = settings.engine.clock.now()
     this.#headers = { ...req.headers }
-    this.#outer = outerFields(res)
+    this.#outer = headOf(res)
     this.#target = target
     this.#fill = fill
     if (fill !== undefined) this.#hideConditions()
@@ -134,7 +148,6 @@ export class Exchange implements Watcher {
     this.#done = true
     const { settings } = this
     settings.engine.report(entry.key, outcome)
-    if (entry.value.reason !== undefined) this.#res.statusMessage = entry.value.reason
     replay({
       req: this.#req,
       res: this.#res,
@@ -158,8 +171,11 @@ export class Exchange implements Watcher {
   }
 
   beforeHead(whole: Buffer | undefined): void {
-    if (this.#done) return
     const now = this.settings.engine.clock.now()
+    if (this.#done || this.#standIn(now) !== undefined) return
+    // A head that could not be written is followed by another one.
+    if (this.#kept !== undefined) this.#dropFill(false)
+    this.#untell()
     const fields = fieldsOf(this.#res)
     const declared = declaredLength(fields)
     const kept = this.#decide(fields, now, declared ?? whole?.length ?? 0)
@@ -171,14 +187,17 @@ export class Exchange implements Watcher {
     }
     this.#answerCondition(fields, now)
     this.#tell(status, kept, now)
+    this.#fields = fields
+    this.#prepared = headOf(this.#res)
+    this.#preparedStatus = this.#res.statusCode
   }
 
   replace(): ((out: Original) => void) | undefined {
     const { settings } = this
-    const [req, res, spare] = [this.#req, this.#res, this.#spare]
+    const [req, res] = [this.#req, this.#res]
     const now = settings.engine.clock.now()
-    if (this.#done || spare === undefined || !FAILURES.has(res.statusCode)) return undefined
-    if (now >= spare.staleAt + spare.value.staleIfError) return undefined
+    const spare = this.#standIn(now)
+    if (spare === undefined) return undefined
     const ttl = Math.floor((spare.staleAt - now) / 1_000)
     const outcome: Outcome = {
       hit: false,
@@ -188,14 +207,17 @@ export class Exchange implements Watcher {
       detail: 'stale-if-error',
     }
     this.#dropFill(false)
+    this.#restoreConditions()
     this.#done = true
     return (out) => {
       settings.engine.report(spare.key, outcome)
-      for (const name of res.getHeaderNames()) if (!this.#outer.has(name)) res.removeHeader(name)
+      // What the failure left behind goes; what stood there before it comes back.
+      for (const name of res.getHeaderNames()) res.removeHeader(name)
+      for (const { name, value } of this.#outer.values()) res.setHeader(name, value)
       res.statusMessage = spare.value.reason ?? ''
       replay({
         req,
-        res: { ...out, setHeader: res.setHeader.bind(res) },
+        res: { ...out, statusMessage: '', setHeader: res.setHeader.bind(res) },
         entry: spare,
         outcome,
         settings,
@@ -205,12 +227,33 @@ export class Exchange implements Watcher {
     }
   }
 
+  /** Hooks below us set fields while the head is written: they belong to what the handler says. */
+  atHead(): void {
+    const [res, kept] = [this.#res, this.#kept]
+    if (kept === undefined) return
+    if (res.statusCode !== this.#preparedStatus) return this.#dropFill(true)
+    const now = headOf(res)
+    const isChanged = ([name]: readonly [string, string]): boolean => {
+      const lower = name.toLowerCase()
+      return String(now.get(lower)?.value) !== String(this.#prepared.get(lower)?.value)
+    }
+    const changed = fieldsOf(res).filter(isChanged)
+    if (changed.length === 0 && this.#prepared.size === now.size) return
+    const fields = [...this.#fields.filter((line) => !isChanged(line)), ...changed]
+    const verdict = this.#judge(fields, kept.status, kept.respondedAt)
+    const vary = verdict.store ? this.#annotations.varyFor(verdict.vary) : undefined
+    if (!verdict.store || vary === undefined) return this.#dropFill(true)
+    this.#fields = fields
+    this.#kept = { ...kept, ...this.#keep(fields, verdict), vary }
+  }
+
   /** Session middlewares set their cookie while the head is written: judge what really went out (CKI-3). */
   afterHead(): void {
+    this.#restoreConditions()
     if (this.#kept === undefined) return
     const isLate = ([name]: readonly [string, string]): boolean => LATE.has(name.toLowerCase())
-    const fields = [...this.#kept.fields.filter((line) => !isLate(line)), ...fieldsOf(this.#res).filter(isLate)]
-    if (!this.#judge(fields, this.#kept.status, this.#kept.cachedAt).store) this.#dropFill(true)
+    const fields = [...this.#fields.filter((line) => !isLate(line)), ...fieldsOf(this.#res).filter(isLate)]
+    if (!this.#judge(fields, this.#kept.status, this.#kept.respondedAt).store) this.#dropFill(true)
   }
 
   body(chunk: Buffer): void {
@@ -253,9 +296,18 @@ export class Exchange implements Watcher {
     return {
       status,
       reason: res.statusMessage === '' ? undefined : res.statusMessage,
+      respondedAt: now,
+      tags,
+      ...this.#keep(fields, verdict),
+      vary,
+    }
+  }
+
+  /** What of a head and its verdict is kept. */
+  #keep(fields: Fields, verdict: Permission): Omit<Kept, 'status' | 'reason' | 'respondedAt' | 'tags' | 'vary'> {
+    return {
       fields: this.#ownFields(storableFields(fields), verdict),
       initialAge: verdict.initialAge,
-      vary,
       audience: verdict.audience,
       withheld: verdict.withheld,
       alwaysValidate: verdict.alwaysValidate,
@@ -264,7 +316,6 @@ export class Exchange implements Watcher {
       cachedAt: verdict.cachedAt,
       staleAt: verdict.staleAt,
       deleteAt: verdict.deleteAt,
-      tags,
     }
   }
 
@@ -291,6 +342,13 @@ export class Exchange implements Watcher {
     })
   }
 
+  /** The stale entry that may stand in for the answer of a failed handler. */
+  #standIn(now: number): ResponseEntry | undefined {
+    const spare = this.#spare
+    if (this.#done || spare === undefined || !FAILURES.has(this.#res.statusCode)) return undefined
+    return now < spare.staleAt + spare.value.staleIfError ? spare : undefined
+  }
+
   #explainScope(): void {
     const path = this.#target?.path.split('?', 1)[0] ?? ''
     this.warnOnce(
@@ -300,12 +358,18 @@ export class Exchange implements Watcher {
     )
   }
 
-  /** Without fields that stood there before us unchanged: on a hit they are set anew (XPR-3), and without those kept private. */
+  /**
+   * Without fields that stood there before us unchanged: on a hit they are set anew (XPR-3); without those kept private; and
+   * without those that say of a hit what was true of the miss (REU-2).
+   */
   #ownFields(fields: Fields, { dropFields }: Permission): Fields {
     const res = this.#res
+    const debug = this.settings.headers === 'debug'
     return fields.filter(([name]) => {
       const lower = name.toLowerCase()
-      return !dropFields.includes(lower) && this.#outer.get(lower) !== String(res.getHeader(lower))
+      if (lower === 'age' || (debug && lower === 'x-cache') || dropFields.includes(lower)) return false
+      const before = this.#outer.get(lower)
+      return before === undefined || String(before.value) !== String(res.getHeader(lower))
     })
   }
 
@@ -328,9 +392,11 @@ export class Exchange implements Watcher {
 
   /** Put the outcome into the counters and on the response; `status` is the handler's. */
   #tell(status: number, kept: Kept | string, now: number): void {
-    const stored = typeof kept !== 'string'
+    // With Redis away those who wait now are served, and nobody later.
+    const stored = typeof kept !== 'string' && this.settings.engine.reachable
     const outOfPlay = this.#forward === 'bypass' || this.#forward === 'method'
-    const detail = stored || this.#forward === 'method' ? undefined : (this.#detail ?? kept)
+    const refusal = typeof kept === 'string' ? kept : undefined
+    const detail = stored || this.#forward === 'method' ? undefined : (this.#detail ?? refusal)
     const outcome: Outcome = {
       hit: false,
       forward: this.#forward,
@@ -339,8 +405,18 @@ export class Exchange implements Watcher {
       ...(outOfPlay && !stored ? {} : { stored }),
       ...(detail === undefined ? {} : { detail }),
     }
-    if (!this.#background) this.settings.engine.report(this.#target?.primary, outcome)
+    if (!this.#background && this.#told === undefined) this.settings.engine.report(this.#target?.primary, outcome)
+    const before = this.#res.getHeader('Cache-Status')
     tellOutcome(this.#res, outcome, this.settings, this.#target?.primary)
+    this.#told = { field: String(this.#res.getHeader('Cache-Status')), before }
+  }
+
+  /** Take back what was told in a head that was not written. */
+  #untell(): void {
+    const [res, told] = [this.#res, this.#told]
+    if (told === undefined || String(res.getHeader('Cache-Status')) !== told.field) return
+    if (told.before === undefined) res.removeHeader('Cache-Status')
+    else res.setHeader('Cache-Status', told.before)
   }
 
   #hideConditions(): void {
@@ -391,8 +467,11 @@ function declaredLength(fields: Fields): number | undefined {
   return value === undefined ? undefined : Number(value)
 }
 
-function outerFields(res: ServerResponse): ReadonlyMap<string, string> {
-  const fields = new Map<string, string>()
-  for (const name of res.getHeaderNames()) fields.set(name, String(res.getHeader(name)))
-  return fields
+function headOf(res: ServerResponse): Head {
+  const head = new Map<string, { readonly name: string; readonly value: NonNullable<HeadValue> }>()
+  for (const name of res.getHeaderNames()) {
+    const value = res.getHeader(name)
+    if (value !== undefined) head.set(name, { name, value })
+  }
+  return head
 }

@@ -16,17 +16,19 @@ export interface Watcher {
   hold?(): Promise<unknown> | undefined
   /** Take the response over: what the handler writes from now on goes nowhere. Asked last, before the head is written. */
   replace?(): ((out: Original) => void) | undefined
-  /** The head was written: node's and other middlewares' last changes are in. */
+  /** The head goes out now: hooks of middlewares between us and the handler may have changed it since `beforeHead`. */
+  atHead?(): void
+  /** The head was written: node's and other middlewares' last changes are in. Where it cannot be, `beforeHead` comes again. */
   afterHead?(): void
   /** A piece of the body, as the handler gave it. */
   body?(chunk: Buffer): void
-  /** The handler has ended the response. */
+  /** The handler has ended the response, and node has taken the end. */
   end?(): void
 }
 
 /** The response's own methods, as they were before. */
 export interface Original {
-  writeHead(statusCode: number, headers: string[]): void
+  writeHead(statusCode: number, headers?: string[]): void
   end(body?: Buffer): void
 }
 
@@ -53,8 +55,9 @@ class Interception {
   /** The watchers have seen the head. */
   #prepared = false
   #headWritten = false
-  #headQueued = false
   #ended = false
+  /** A watcher made a 304 of it: the body the handler gives is for the watchers only. */
+  #bodiless = false
   /** Somebody else answers: the handler's writes go nowhere. */
   #replaced = false
   /** What waits for a hold to end. */
@@ -75,35 +78,37 @@ class Interception {
   #onWriteHead(statusCode: number, reason?: unknown, headers?: unknown): ServerResponse {
     const res = this.#res
     if (this.#replaced) return res
-    if (this.#headQueued) throw headersSent()
     // A second head fails as it does without us.
+    if (this.#queue !== undefined) throw headersSent()
     if (this.#headWritten) return this.#writeHead.call(res, statusCode)
-    if (!this.#prepared) {
-      res.statusCode = statusCode
-      if (typeof reason === 'string') res.statusMessage = reason
-      applyFields(res, typeof reason === 'string' ? headers : (headers ?? reason))
-      this.#prepare(undefined)
-    }
+    res.statusCode = statusCode
+    if (typeof reason === 'string') res.statusMessage = reason
+    applyFields(res, typeof reason === 'string' ? headers : (headers ?? reason))
+    if (!this.#prepared) this.#prepare(undefined)
     if (this.#replaced) return res
-    if (this.#queue === undefined) {
-      this.#emitHead()
-      return res
-    }
-    this.#headQueued = true
-    this.#queue.push(() => this.#emitHead())
+    this.#passOn(() => this.#emitHead())
     return res
   }
 
   #onWrite(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    // What node refuses starts no response: the next head may be an error page's.
+    if (!isChunk(chunk)) return this.#write.call(this.#res, chunk, encoding, callback)
     if (!this.#prepared && !this.#ended) this.#prepare(undefined)
     if (this.#replaced) return swallow(encoding, callback)
-    if (!this.#ended) this.#tellBody(chunk, encoding)
+    const ended = this.#ended
     if (this.#queue !== undefined) {
       const copy = copyOf(chunk)
+      if (!ended) this.#tellBody(copy, encoding)
       this.#queue.push(() => this.#write.call(this.#res, copy, encoding, callback))
       return false
     }
-    return this.#write.call(this.#res, chunk, encoding, callback)
+    let flowing: boolean
+    if (this.#bodiless && !ended) {
+      if (!this.#headWritten) this.#flushHeaders.call(this.#res)
+      flowing = swallow(encoding, callback)
+    } else flowing = this.#write.call(this.#res, chunk, encoding, callback)
+    if (!ended) this.#tellBody(chunk, encoding)
+    return flowing
   }
 
   #onEnd(chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
@@ -113,34 +118,36 @@ class Interception {
       return this.#queue !== undefined || this.#replaced ? res : this.#end.call(res, chunk, encoding, callback)
     }
     const last = typeof chunk === 'function' ? undefined : chunk
+    if (Boolean(last) && !isChunk(last)) return this.#end.call(res, chunk, encoding, callback)
     if (!this.#prepared) this.#prepare(isContent(last) ? toBuffer(last, encoding) : undefined)
     this.#ended = true
     if (this.#replaced) {
       swallow(chunk, encoding, callback)
       return res
     }
-    this.#tellBody(last, encoding)
-    for (const watcher of this.watchers) watcher.end?.()
-    if (this.#queue !== undefined) {
-      const copy = copyOf(chunk)
-      this.#queue.push(() => this.#end.call(res, copy, encoding, callback))
-      return res
-    }
-    return this.#end.call(res, chunk, encoding, callback)
+    const sent = this.#queue === undefined ? chunk : copyOf(chunk)
+    this.#passOn(() => this.#emitEnd(sent, encoding, callback))
+    return res
   }
 
   #onFlushHeaders(): void {
     if (!this.#prepared) this.#prepare(undefined)
-    if (this.#replaced) return
-    if (this.#queue !== undefined) this.#queue.push(() => this.#flushHeaders.call(this.#res))
-    else this.#flushHeaders.call(this.#res)
+    if (!this.#replaced) this.#passOn(() => this.#flushHeaders.call(this.#res))
+  }
+
+  /** Do it now, or when the hold ends. */
+  #passOn(write: () => void): void {
+    if (this.#queue === undefined) write()
+    else this.#queue.push(write)
   }
 
   /** Show the head to the watchers, once, and find out whether it may go now. */
   #prepare(whole: Buffer | undefined): void {
+    const { statusCode } = this.#res
     this.#prepared = true
     for (const watcher of this.watchers) watcher.setFields?.(whole)
     for (const watcher of this.watchers) watcher.beforeHead?.(whole)
+    this.#bodiless = this.#res.statusCode === 304 && statusCode !== 304
     const holds = this.watchers.map((watcher) => watcher.hold?.()).filter((hold) => hold !== undefined)
     for (const watcher of this.watchers) {
       const answer = watcher.replace?.()
@@ -161,9 +168,29 @@ class Interception {
   }
 
   #emitHead(): void {
+    for (const watcher of this.watchers) watcher.atHead?.()
+    try {
+      this.#writeHead.call(this.#res, this.#res.statusCode)
+    } catch (error) {
+      // Nothing went out: whoever catches this may answer with another head.
+      this.#prepared = false
+      throw error
+    }
     this.#headWritten = true
-    this.#writeHead.call(this.#res, this.#res.statusCode)
     for (const watcher of this.watchers) watcher.afterHead?.()
+  }
+
+  /** The watchers hear of the end when node has taken it: until then the head may still change, or fail. */
+  #emitEnd(chunk: unknown, encoding: unknown, callback: unknown): void {
+    try {
+      if (this.#bodiless) this.#end.call(this.#res, [chunk, encoding, callback].find(isFunction))
+      else this.#end.call(this.#res, chunk, encoding, callback)
+    } catch (error) {
+      this.#ended = false
+      throw error
+    }
+    this.#tellBody(chunk, encoding)
+    for (const watcher of this.watchers) watcher.end?.()
   }
 
   /** Held are bytes, not state: to the handler the response is as far as it thinks. */
@@ -171,13 +198,17 @@ class Interception {
     const res = this.#res
     const queue: (() => void)[] = []
     this.#queue = queue
+    const { statusCode, statusMessage } = res
     Object.defineProperty(res, 'headersSent', { configurable: true, get: () => true })
     Object.defineProperty(res, 'writableEnded', { configurable: true, get: () => this.#ended })
+    // A second answer must not change the head of the first.
+    const replaced = HEAD_METHODS.map((name) => [name, Object.getOwnPropertyDescriptor(res, name)] as const)
+    for (const name of HEAD_METHODS) Object.defineProperty(res, name, { configurable: true, value: refuseHead })
     void released.then(() => {
-      Reflect.deleteProperty(res, 'headersSent')
-      Reflect.deleteProperty(res, 'writableEnded')
+      for (const name of ['headersSent', 'writableEnded', ...HEAD_METHODS]) Reflect.deleteProperty(res, name)
+      for (const [name, own] of replaced) if (own !== undefined) Object.defineProperty(res, name, own)
+      Object.assign(res, { statusCode, statusMessage })
       this.#queue = undefined
-      this.#headQueued = false
       try {
         for (const write of queue) write()
       } catch (error) {
@@ -197,8 +228,23 @@ class Interception {
   }
 }
 
+const HEAD_METHODS = ['setHeader', 'appendHeader', 'setHeaders', 'removeHeader'] as const
+
+function refuseHead(): never {
+  throw headersSent()
+}
+
+/** What node accepts as a piece of a body. */
+function isChunk(chunk: unknown): chunk is string | Uint8Array {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array
+}
+
+function isFunction(value: unknown): value is () => void {
+  return typeof value === 'function'
+}
+
 function isContent(chunk: unknown): chunk is string | Uint8Array {
-  return (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > 0
+  return isChunk(chunk) && chunk.length > 0
 }
 
 /** A copy: a caller may use its buffer again as soon as `write` has returned. */
@@ -219,7 +265,7 @@ function headersSent(): Error {
 
 /** Nothing is written, but whoever waits for a callback gets it. */
 function swallow(...args: readonly unknown[]): true {
-  const callback = args.find((argument) => typeof argument === 'function') as (() => void) | undefined
+  const callback = args.find(isFunction)
   if (callback !== undefined) process.nextTick(callback)
   return true
 }
@@ -248,9 +294,8 @@ function rawNames(res: ServerResponse): readonly string[] {
 function applyFields(res: ServerResponse, headers: unknown): void {
   if (headers === undefined || headers === null) return
   if (!Array.isArray(headers)) {
-    for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders)) {
-      if (value !== undefined) res.setHeader(name, value)
-    }
+    // Node refuses undefined here, and so do we.
+    for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders)) res.setHeader(name, value as string)
     return
   }
   const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
@@ -268,6 +313,11 @@ function* pairsOf(headers: readonly unknown[]): Generator<[string, OutgoingHttpH
   if (Array.isArray(headers[0])) {
     for (const pair of headers as readonly [string, OutgoingHttpHeader][]) yield [String(pair[0]), pair[1]]
     return
+  }
+  if (headers.length % 2 !== 0) {
+    throw Object.assign(new TypeError('The headers given to writeHead are a name without a value'), {
+      code: 'ERR_INVALID_ARG_VALUE',
+    })
   }
   for (let index = 0; index + 1 < headers.length; index += 2) {
     yield [String(headers[index]), headers[index + 1] as OutgoingHttpHeader]

@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import { type Cache, type CacheEngine, invalidationTargets, type Targets } from '../lib/cache.ts'
+import type { Cache } from '../lib/cache.ts'
 import { defaultCache } from '../lib/default-cache.ts'
+import type { Engine } from '../lib/engine.ts'
 import { isSafeMethod } from '../lib/http/methods.ts'
 import { anyOf, oneOf, readOptions, syncCallback, text, texts } from '../lib/options.ts'
 import type { Ack, InvalidationTargets } from '../lib/stores/store.ts'
+import { invalidationTargets, type Targets } from '../lib/targets.ts'
 import { type Watcher, watch } from './intercept.ts'
 import { cacheOption, callSync } from './settings.ts'
 import { type CacheRequest, callbackRequest, type Middleware } from './types.ts'
@@ -80,7 +82,7 @@ const WRITES: unique symbol = Symbol.for('cachewell.writes') as never
  */
 export function announceWrite(
   res: ServerResponse,
-  engine: CacheEngine,
+  engine: Engine,
   targetsOf: () => InvalidationTargets,
   ack: Ack = 'all',
 ): void {
@@ -99,13 +101,13 @@ interface Announced {
 
 class Writes implements Watcher {
   readonly #res: ServerResponse
-  readonly #announced = new Map<CacheEngine, Announced>()
+  readonly #announced = new Map<Engine, Announced>()
 
   constructor(res: ServerResponse) {
     this.#res = res
   }
 
-  add(engine: CacheEngine, targetsOf: () => InvalidationTargets, ack: Ack): void {
+  add(engine: Engine, targetsOf: () => InvalidationTargets, ack: Ack): void {
     const known = this.#announced.get(engine) ?? { targets: [], ack: 'redis' }
     known.targets.push(targetsOf)
     if (ack === 'all') known.ack = ack
@@ -127,7 +129,7 @@ class Writes implements Watcher {
 
 /** One invalidation for everything announced; a promise only where others have to be told. */
 function invalidateAll(
-  engine: CacheEngine,
+  engine: Engine,
   targets: readonly (() => InvalidationTargets)[],
   ack: Ack,
 ): Promise<unknown> | undefined {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { checkTags } from '../lib/cache.ts'
 import { type Duration, parseDuration } from '../lib/duration.ts'
+import { checkTags } from '../lib/targets.ts'
 import { exchangeOf } from './exchange.ts'
 
 /** What a handler says about its own response; each call returns the same object. */

@@ -48,8 +48,15 @@ export function refresh({ req, settings, entry }: Refresh): boolean {
   const server = (req.socket as Socket & { server?: Server }).server
   if (server === undefined) return false
   const { value } = entry
+  // Its variant is selected by what a refresh does not carry: only the client's own request can renew it.
+  if (value.vary.some((name) => NOT_CARRIED.has(name))) return false
   if (value.refreshing) return true
-  const started = settings.engine.refresh(() => dispatch(req, server))
+  const started = settings.engine.refresh(() =>
+    dispatch(req, server).finally(() => {
+      // One that failed is tried again by the next request.
+      value.refreshing = false
+    }),
+  )
   if (started) value.refreshing = true
   return started
 }

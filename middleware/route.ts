@@ -4,14 +4,14 @@ import type { Duration } from '../lib/duration.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import { keyPrefix } from '../lib/key.ts'
 import { anyOf, badOption, oneOf, optionHints, readOptions, syncCallback } from '../lib/options.ts'
-import type { ResponseEntry } from '../lib/responses.ts'
+import type { Miss, ResponseEntry } from '../lib/responses.ts'
 import type { Size } from '../lib/size.ts'
 import type { Annotation } from './annotations.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
-import { type Mount, partitioned, serve } from './serve.ts'
+import { type Mount, partitioned, rethrow, serve } from './serve.ts'
 import {
   cacheOption,
-  callSync,
+  callForText,
   listOrCallback,
   readSettings,
   type Settings,
@@ -83,11 +83,14 @@ export function cacheRoute(options: CacheRouteOptions | false): Middleware {
     const { engine, mount } = own as Settings
     const name = mount ?? routeOf(req)
     const prefix = prefixes.get(name) ?? keyPrefix(engine.version, name)
-    // A route has one pattern, and one more for each router it is mounted in.
-    prefixes.set(name, prefix)
+    // A route has one pattern, but routers may be mounted under any number of paths (`/users/:id`).
+    if (prefixes.size < MAX_PREFIXES) prefixes.set(name, prefix)
     return prefix
   }
-  const partitionOf = typeof scope === 'function' ? scope : undefined
+  const partitionOf =
+    typeof scope === 'function'
+      ? (req: IncomingMessage): string => callForText('scope', () => scope(callbackRequest(req)))
+      : undefined
 
   return function cacheRoute(req, res, next) {
     const exchange = exchangeOf(res)
@@ -106,9 +109,7 @@ export function cacheRoute(options: CacheRouteOptions | false): Middleware {
       settings: (own ??= settingsOf(read.cache, options)),
       prefixOf,
       prepare: (made) => made.annotate(annotation),
-      ...(partitionOf === undefined
-        ? {}
-        : { partition: callSync('scope', () => String(partitionOf(callbackRequest(req)))) }),
+      ...(partitionOf === undefined ? {} : { partitionOf }),
     }
     serve(mount, req, res, next)
   }
@@ -130,6 +131,9 @@ function policyOf({
   }
 }
 
+/** How many constant starts of keys one route remembers. */
+const MAX_PREFIXES = 1_000
+
 /** The settings of a route that caches by itself. */
 function settingsOf(cache: Cache | undefined, options: CacheRouteOptions): Settings {
   const settings = readSettings('cacheMiddleware', cache === undefined ? {} : { cache })
@@ -149,7 +153,7 @@ function routeOf(req: IncomingMessage): string {
  */
 function servePartition(
   exchange: Exchange,
-  partitionOf: ScopeCallback['scope'],
+  partitionOf: (req: IncomingMessage) => string,
   req: IncomingMessage,
   next: Next,
 ): void {
@@ -157,7 +161,7 @@ function servePartition(
   const { engine } = exchange.settings
   let partition: string
   try {
-    partition = String(callSync('scope', () => partitionOf(callbackRequest(req))))
+    partition = partitionOf(req)
   } catch (cause) {
     engine.events.emit('error', { where: 'scope', cause })
     exchange.warnOnce('callback:scope', `scope failed, so the response is not stored: ${String(cause)}`)
@@ -166,26 +170,21 @@ function servePartition(
   }
   if (exchange.target === undefined) return next()
   const target = partitioned(exchange.target, partition)
+  const recorded = req.method === 'GET' && req.headers.range === undefined
+  const fill = (miss: Miss): void => {
+    exchange.rekey(target, recorded ? engine.responses.begin(target, miss, exchange.headers, false) : undefined)
+    next()
+  }
   const proceed = (found: Awaited<ReturnType<typeof engine.responses.lookup>>): void => {
-    if (found.kind === 'miss') {
-      const recorded = req.method === 'GET' && req.headers.range === undefined
-      exchange.rekey(target, recorded ? engine.responses.begin(target, found, exchange.headers, false) : undefined)
-      return next()
-    }
-    serveFound(exchange, found, () => {
-      exchange.rekey(
-        target,
-        req.method === 'GET' ? engine.responses.begin(target, MISS, exchange.headers, false) : undefined,
-      )
-      next()
-    })
+    if (found.kind === 'miss') fill(found)
+    else serveFound(exchange, found, () => fill(MISS))
   }
   const found = engine.responses.lookup(target.primary, exchange.headers)
-  if (found instanceof Promise) found.then(proceed).catch(next)
+  if (found instanceof Promise) found.then(proceed).catch(rethrow)
   else proceed(found)
 }
 
-const MISS = { kind: 'miss', reason: 'uri-miss', index: undefined } as const
+const MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 
 function serveFound(exchange: Exchange, entry: ResponseEntry, otherwise: () => void): void {
   const { value } = entry

@@ -14,7 +14,7 @@ import { announceWrite } from './invalidate.ts'
 import { isRefresh, refresh } from './refresh.ts'
 import { replay } from './replay.ts'
 import { bypassReason, credentialsOf, hideStrippedQuery, requestTarget } from './request.ts'
-import { callSync, type Settings } from './settings.ts'
+import { callForText, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp } from './types.ts'
 
 /**
@@ -33,7 +33,7 @@ export interface Mount {
   /** The application behind, where it does not say so on the request. */
   readonly app?: ExpressApp
   /** Who the response is for, where a route says so; part of the key. */
-  readonly partition?: string
+  readonly partitionOf?: (req: IncomingMessage) => string
   /** Look at the exchange before the handler runs: a route that caches by itself annotates it. */
   readonly prepare?: (exchange: Exchange) => void
 }
@@ -85,7 +85,20 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, p
   const found = settings.engine.responses.lookup(visit.primary, req.headers)
   if (!(found instanceof Promise)) return decide(visit, found, undefined)
   const entered = visit
-  found.then((late) => decide(entered, late, undefined)).catch(pass)
+  found.then((late) => decide(entered, late, undefined)).catch((cause) => failed(entered, cause))
+}
+
+/** Something failed after a wait: what the handler threw is the process's, as it is without us; the rest is the next one's. */
+function failed({ res, pass }: Visit, cause: unknown): void {
+  if (exchangeOf(res) === undefined) pass(cause)
+  else rethrow(cause)
+}
+
+/** Let an error that a promise has caught go where it would have gone without one. */
+export function rethrow(cause: unknown): void {
+  process.nextTick(() => {
+    throw cause
+  })
 }
 
 /** Everything about a request that the lookup needs, or why the cache keeps out of it. */
@@ -112,11 +125,12 @@ function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pa
 }
 
 function keyOf(mount: Mount, req: IncomingMessage, uri: string): string {
+  const { partitionOf } = mount
   const { key } = mount.settings
   const prefix = mount.prefixOf(req)
-  if (key === undefined && mount.partition === undefined) return primaryKey(prefix, uri)
-  const material = key === undefined ? undefined : String(callSync('key', () => key(callbackRequest(req))))
-  return primaryKey(prefix, uri, [material, mount.partition])
+  if (key === undefined && partitionOf === undefined) return primaryKey(prefix, uri)
+  const material = key === undefined ? undefined : callForText('key', () => key(callbackRequest(req)))
+  return primaryKey(prefix, uri, [material, partitionOf?.(req)])
 }
 
 /** The same resource for one group of people only. */
@@ -202,6 +216,9 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
   }
   const unrecorded = unrecordedReason(visit)
   if (unrecorded !== undefined) return unfilled(visit, { detail: unrecorded, ...why })
+  if (!settings.engine.reachable && why.forward !== 'bypass') {
+    return forward(visit, miss, { ...why, forward: 'bypass', detail: 'store-unavailable' }, since)
+  }
   if (visit.credentials === undefined && why.forward !== 'request') {
     const { responses, clock } = settings.engine
     const now = clock.monotonic()
@@ -211,7 +228,7 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
       responses
         .await(flight, { target: visit, headers: req.headers, timeoutMs: left })
         .then((found) => decide(visit, found, since ?? now))
-        .catch(visit.pass)
+        .catch((cause) => failed(visit, cause))
       return
     }
   }

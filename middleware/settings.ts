@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Cache, CacheEngine } from '../lib/cache.ts'
+import type { Cache } from '../lib/cache.ts'
 import { defaultCache } from '../lib/default-cache.ts'
 import type { Duration } from '../lib/duration.ts'
+import type { Engine } from '../lib/engine.ts'
 import { CacheError, show } from '../lib/errors.ts'
 import type { OwnPolicy } from '../lib/http/storing.ts'
 import {
@@ -93,7 +94,7 @@ type Callback<K extends keyof Callbacks> = NonNullable<Callbacks[K]>
 
 /** A mounted cache's options, checked and with defaults. */
 export interface Settings {
-  readonly engine: CacheEngine
+  readonly engine: Engine
   readonly enabled: boolean
   readonly profile: 'safe' | 'rfc'
   readonly defaults: OwnPolicy
@@ -237,4 +238,17 @@ export function callSync<T>(option: string, call: () => T): T {
     )
   }
   return result
+}
+
+/**
+ * Call a callback whose answer goes into a key. Anything but text or a number would be the same text for everybody.
+ * @throws CacheError `ERR_CACHE_ASYNC_OPTION` for a promise, `ERR_CACHE_BAD_OPTION` for anything else
+ */
+export function callForText(option: string, call: () => unknown): string {
+  const result = callSync(option, call)
+  if (typeof result === 'string' || typeof result === 'number') return String(result)
+  throw new CacheError(
+    'ERR_CACHE_BAD_OPTION',
+    `${option} returned ${show(result)}, which tells nobody apart. Return a string, such as req.user.id.`,
+  )
 }

@@ -43,7 +43,7 @@ export interface StoredResponse extends ResponseParts {
   readonly modifiedAt: number | undefined
   /** The last full answer's head, good for as long as nothing in it has changed: most hits of a second share one. */
   lastHead: LastHead | undefined
-  /** Set by the first refresh of this entry; one entry is refreshed at most once. */
+  /** A refresh of this entry is under way: one at a time. */
   refreshing: boolean
 }
 

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import connect from 'connect'
 import express5 from 'express'
@@ -12,6 +19,17 @@ export type Handler = (req: IncomingMessage, res: ServerResponse, next: (error?:
 export const FRAMEWORKS = ['Express 5', 'Express 4', 'Connect', 'node:http'] as const
 export type Framework = (typeof FRAMEWORKS)[number]
 
+/** The frameworks with routers, `res.send` and error handling of their own. */
+export const EXPRESSES = ['Express 5', 'Express 4'] as const
+
+/** An empty Express application, typed as the current version. */
+export function makeExpress(framework: (typeof EXPRESSES)[number]): express5.Express {
+  const app = framework === 'Express 5' ? express5() : (express4() as unknown as express5.Express)
+  // Errors that tests cause on purpose need no stack on the terminal.
+  app.set('env', 'test')
+  return app
+}
+
 /** An application of these middlewares, then the handler. */
 export function makeListener(
   framework: Framework,
@@ -21,9 +39,7 @@ export function makeListener(
   switch (framework) {
     case 'Express 5':
     case 'Express 4': {
-      const app = framework === 'Express 5' ? express5() : (express4() as unknown as ReturnType<typeof express5>)
-      // Errors that tests cause on purpose need no stack on the terminal.
-      app.set('env', 'test')
+      const app = makeExpress(framework)
       for (const middleware of middlewares) app.use(middleware as never)
       app.use(handler as never)
       return app
@@ -72,8 +88,8 @@ export interface Running {
 }
 
 /** Listen on a free port of 127.0.0.1. */
-export async function listen(listener: RequestListener): Promise<Running> {
-  const server = createServer(listener)
+export async function listen(listener: RequestListener, options: ServerOptions = {}): Promise<Running> {
+  const server = createServer(options, listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
