@@ -43,7 +43,8 @@ async function cpuOf({ child }: Contestant): Promise<number> {
 async function slice(contestant: Contestant): Promise<number> {
   const before = await cpuOf(contestant)
   const result = await autocannon({ url: contestant.url, connections: CONNECTIONS, duration: SLICE_SECONDS })
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${contestant.url}: ${result.non2xx + result.errors} failures`)
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${contestant.url}: ${result.non2xx + result.errors} failures`)
   return ((await cpuOf(contestant)) - before) / result.requests.total
 }
 
@@ -63,7 +64,11 @@ try {
   }
   console.log('CPU us per request      best   median')
   for (const [name, { slices }] of contestants) {
-    console.log(`${name.padEnd(48)} ${Math.min(...slices).toFixed(1).padStart(6)} ${median(slices).toFixed(1).padStart(8)}`)
+    console.log(
+      `${name.padEnd(48)} ${Math.min(...slices)
+        .toFixed(1)
+        .padStart(6)} ${median(slices).toFixed(1).padStart(8)}`,
+    )
   }
   console.log('\nratio to its reference (1.00 = a hit costs what the prepared answer costs)')
   for (const [name, reference] of PAIRS) {

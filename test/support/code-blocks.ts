@@ -116,7 +116,7 @@ export class PageRunner {
       }
       if (this.#app === undefined) throw new Error(`No application is running for: ${command}`)
       const { output } = await capture('sh', ['-c', this.#onPort(command)], this.#place)
-      if (!matchesOutput(expected, output)) {
+      if (!matchesOutput(this.#onPort(expected), output)) {
         throw new Error(`${command}\n--- the page says\n${expected}\n--- it prints\n${output}`)
       }
     }
