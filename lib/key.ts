@@ -21,9 +21,9 @@ export function variantKey(primary: string, names: readonly string[], values: re
   return `${primary} ~${names.join(',')} ${JSON.stringify(values)}`
 }
 
-/** The key of a value of the service. */
+/** The key of a value of the service; lone surrogates become U+FFFD, as they do on the way to Redis. */
 export function serviceKey(version: number, key: string): string {
-  return `V ${version} ${key}`
+  return `V ${version} ${key.toWellFormed()}`
 }
 
 /** What decides the partition: target URI or service key, without version and mount, so that all versions meet in one. */
@@ -46,12 +46,12 @@ export function partitionOf(key: string, partitions: number): number {
   return (hash >>> 0) % partitions
 }
 
-/** Prefixes keep user tags, keys and URLs apart. */
+/** Prefixes keep user tags, keys and URLs apart; lone surrogates become U+FFFD, so that Redis means the same tag. */
 export const tagOf = {
-  tag: (tag: string): string => `t:${tag}`,
-  key: (key: string): string => `k:${key}`,
-  uri: (uri: string): string => `u:${uri}`,
-  path: (path: string): string => `p:${path}`,
+  tag: (tag: string): string => `t:${tag.toWellFormed()}`,
+  key: (key: string): string => `k:${key.toWellFormed()}`,
+  uri: (uri: string): string => `u:${uri.toWellFormed()}`,
+  path: (path: string): string => `p:${path.toWellFormed()}`,
 } as const
 
 /** The tags that a URL to invalidate names: a path under every host, `//host/p` under both schemes, or exactly one URI. */

@@ -23,6 +23,9 @@ export interface RedisClient {
     size: number,
   ): Promise<[cursor: string, keys: string[]]>
   ping(): Promise<string>
+  publish(channel: string, message: string): Promise<unknown>
+  subscribe(...channels: string[]): Promise<unknown>
+  duplicate(...overrides: unknown[]): unknown
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown
   connect(): Promise<unknown>
@@ -92,6 +95,34 @@ export function connectRedis(option: RedisOption, warn: (message: string) => voi
   warnAboutSettings(option, warn)
   return borrowed(option)
 }
+
+/**
+ * A second connection to where a client goes, for subscriptions: its options with our settings over them, not connected yet.
+ * Its errors are heard and ignored, because nothing relies on it; whoever asked for it ends it.
+ *
+ * @throws whatever the client throws when it cannot be duplicated
+ */
+export function subscriberOf(client: RedisClient): RedisClient {
+  // Subscribing is done at each `ready`, the first one included.
+  const settings = { ...CLIENT_SETTINGS, autoResubscribe: false }
+  const subscriber = (
+    client.isCluster === true
+      ? client.duplicate([], clusterSettings(redisOptionsOf(client)))
+      : client.duplicate(settings)
+  ) as RedisClient
+  subscriber.on('error', () => {})
+  return subscriber
+}
+
+/**
+ * Channels are divided neither by the number of the database nor by the prefix of keys: this text, in front of their names, does
+ * it, so that strangers do not disturb each other.
+ */
+export function channelPrefixOf(client: RedisClient): string {
+  const database = setting(client, 'db')
+  return `${keyPrefixOf(client)}${typeof database === 'number' && database > 0 ? `${database}:` : ''}`
+}
+
 /** Settings of the clients made here: fail at once instead of queueing, and come back quickly. */
 export const CLIENT_SETTINGS = {
   lazyConnect: true,
@@ -141,7 +172,7 @@ class OwnConnection implements RedisConnection {
   }
 
   reset(): void {
-    if (this.#live !== undefined) for (const node of nodesOf(this.#live)) destroyLink(node)
+    if (this.#live !== undefined) dropLinks(this.#live)
   }
 
   async close(): Promise<void> {
@@ -197,15 +228,18 @@ async function makeClient(option: string | RedisClientOptions): Promise<RedisCli
   }
   const { cluster, ...rest } = option
   if (cluster === undefined) return new Redis({ ...rest, ...CLIENT_SETTINGS })
-  const { lazyConnect, enableOfflineQueue, retryStrategy, ...redisOptions } = CLIENT_SETTINGS
-  return new Cluster([...cluster], {
+  return new Cluster([...cluster], { ...clusterSettings(rest), scaleReads: 'master' })
+}
+
+function clusterSettings(redisOptions: object) {
+  const { lazyConnect, enableOfflineQueue, retryStrategy, ...settings } = CLIENT_SETTINGS
+  return {
     lazyConnect,
     enableOfflineQueue,
     clusterRetryStrategy: retryStrategy,
-    scaleReads: 'master',
-    slotsRefreshTimeout: CLIENT_SETTINGS.connectTimeout,
-    redisOptions: { ...rest, ...redisOptions },
-  })
+    slotsRefreshTimeout: settings.connectTimeout,
+    redisOptions: { ...redisOptions, ...settings },
+  }
 }
 
 function isClient(value: object): value is RedisClient {
@@ -254,9 +288,13 @@ function warnAboutSettings(client: RedisClient, warn: (message: string) => void)
 function setting(client: RedisClient, name: string): unknown {
   if (client.options === undefined) return undefined
   const own: unknown = Reflect.get(client.options, name)
-  if (own !== undefined) return own
-  const inner: unknown = Reflect.get(client.options, 'redisOptions')
-  return typeof inner === 'object' && inner !== null ? Reflect.get(inner, name) : undefined
+  return own === undefined ? Reflect.get(redisOptionsOf(client), name) : own
+}
+
+/** What a Cluster client makes the connections to its nodes with. */
+function redisOptionsOf(client: RedisClient): object {
+  const options: unknown = client.options === undefined ? undefined : Reflect.get(client.options, 'redisOptions')
+  return typeof options === 'object' && options !== null ? options : {}
 }
 
 /** The prefix ioredis puts before every key, which `SCAN` neither adds nor removes. */
@@ -269,6 +307,11 @@ export function keyPrefixOf(client: RedisClient): string {
 export function nodesOf(client: RedisClient): readonly RedisClient[] {
   const nodes: unknown = client.isCluster === true ? Reflect.get(client, 'nodes') : undefined
   return typeof nodes === 'function' ? (nodes.call(client, 'master') as RedisClient[]) : [client]
+}
+
+/** Drop the links of a client without a word, so that it makes new ones. */
+export function dropLinks(client: RedisClient): void {
+  for (const node of nodesOf(client)) destroyLink(node)
 }
 
 function destroyLink(node: RedisClient): void {

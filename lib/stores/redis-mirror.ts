@@ -11,7 +11,25 @@ export type SendCommand = <T>(
   deadlineMs?: number,
 ) => Promise<T>
 
+/** What an invalidation has reached on the server, and whom it has yet to reach. */
+export interface Reached {
+  readonly token: Token
+  /** Until when (monotonic ms) processes that the registry does not name may serve from memory without knowing. */
+  readonly blindUntil: number
+  /** Until when (monotonic ms) each other process may, by its name in the registry. */
+  readonly processes: ReadonlyMap<string, number>
+}
+
+/** How an invalidation is announced. */
+export interface Announcement {
+  /** Random part of the token, made by `newNonce`: known before the server has answered. */
+  readonly nonce: string
+  readonly channel: string
+}
+
 export interface MirrorOptions {
+  /** Its number among those of the namespace. */
+  readonly partition: number
   /** The hash tag that puts all keys of the partition in one slot. */
   readonly slot: string
   readonly send: SendCommand
@@ -25,6 +43,8 @@ export interface MirrorOptions {
 
 /** How many incarnations that have ended are remembered: one that comes back is a server that lost history. */
 const MAX_PAST = 64
+/** How many of the latest tokens are remembered, to tell what is behind from what was lost. */
+const MAX_PASSED = 256
 /** How often a sync starts again because the mirror moved meanwhile. */
 const MAX_SYNCS = 5
 
@@ -34,6 +54,10 @@ export class Mirror {
   readonly #options: MirrorOptions
   readonly #metadata: readonly [v: string, i: string, n: string, b: string, r: string]
   readonly #past = new Set<string>()
+  /** Tokens of this incarnation that the mirror has stood at or passed: seq -> nonce, oldest first. */
+  readonly #passed = new Map<number, string>()
+  /** When a lease was last asked for (monotonic ms). */
+  #leaseSentAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
   #next: { lease: boolean; rotate: boolean; promise: Promise<void> } | undefined
 
@@ -85,27 +109,46 @@ export class Mirror {
     return this.sync({ lease: true })
   }
 
+  /**
+   * Get to a token that was announced, or beyond; true when everything judged from now on knows of it. A process that holds no
+   * lease does not try: nobody waits for it.
+   */
+  async reach(token: Token): Promise<boolean> {
+    if (this.#knows(token)) return true
+    const { clock, leaseMs } = this.#options
+    if (clock.monotonic() - this.#leaseSentAt > 2 * leaseMs) return false
+    await this.sync()
+    return this.#knows(token)
+  }
+
   /** Write to the metadata as a heartbeat would, without taking over anything: whoever answers this can be used. */
   probe(scripts: ScriptRunner): Promise<unknown> {
     return scripts.run('sync', this.#metadata, this.#syncArgs({ lease: true, rotate: false }))
   }
 
-  /**
-   * Invalidate on the server and here. Returns for how long (ms) other processes may still serve from memory without knowing.
-   */
-  async invalidate(change: LedgerChange, deadlineMs: number): Promise<number> {
-    const { nodeId, leaseMs } = this.#options
-    const args = [newIncarnation(), newNonce(), nodeId, String(leaseMs), change.all ? '1' : '0']
+  /** Invalidate on the server and here, and announce it to the other processes. */
+  async invalidate(change: LedgerChange, { nonce, channel }: Announcement, deadlineMs: number): Promise<Reached> {
+    const { nodeId, leaseMs, partition, clock } = this.#options
+    const args = [newIncarnation(), nonce, nodeId, String(leaseMs), change.all ? '1' : '0', channel, String(partition)]
     args.push(String(change.tags.length), ...change.tags, String(change.patterns.length), ...change.patterns)
-    let reply: unknown
+    let reply: InvalidateReply
     try {
-      reply = await this.#options.send((_, scripts) => scripts.run('invalidate', this.#metadata, args), deadlineMs)
+      const answer = this.#options.send((_, scripts) => scripts.run('invalidate', this.#metadata, args), deadlineMs)
+      reply = (await answer) as InvalidateReply
     } catch (error) {
       if (!isOutOfMemory(error)) throw error
       return this.#forget(deadlineMs)
     }
-    await this.#apply(change, reply as readonly string[])
-    return Number((reply as readonly string[])[7])
+    const answeredAt = clock.monotonic()
+    await this.#apply(change, reply)
+    const [incarnation, seq, , , , , , blindMs, others] = reply
+    return {
+      token: { incarnation, seq: Number(seq), nonce },
+      blindUntil: answeredAt + Number(blindMs),
+      processes: new Map(
+        pairs(others === '' ? [] : others.split(' ')).map(({ name, seq: leftMs }) => [name, answeredAt + leftMs]),
+      ),
+    }
   }
 
   /** Keep a frame unless a write has overtaken its fill. */
@@ -158,6 +201,7 @@ export class Mirror {
       const known = this.ledger.token
       const args = this.#syncArgs({ lease, rotate: rotating })
       const sentAt = clock.monotonic()
+      if (lease) this.#leaseSentAt = sentAt
       const reply = (await send((_, scripts) => scripts.run('sync', this.#metadata, args))) as SyncReply
       onTime(Number(reply[5]), sentAt, clock.monotonic())
       rotating = this.#past.has(reply[1])
@@ -178,20 +222,23 @@ export class Mirror {
   }
 
   #take(reply: SyncReply): void {
-    const [status, incarnation, seq, nonce, floor, , tags, bans] = reply
+    const [status, incarnation, seq, nonce, floor, , tags, bans, nonces] = reply
     const token: Token = { incarnation, seq: Number(seq), nonce }
     if (status === 'reset') this.#reset(token, Number(floor))
-    if (status !== 'delta') return
-    this.ledger.advance(
-      token,
-      pairs(tags).map(({ name, seq: at }) => ({ tag: name, seq: at })),
-      pairs(bans).map(({ name, seq: at }) => ({ pattern: name, seq: at })),
-      Number(floor),
-    )
+    if (status === 'delta') {
+      this.ledger.advance(
+        token,
+        pairs(tags).map(({ name, seq: at }) => ({ tag: name, seq: at })),
+        pairs(bans).map(({ name, seq: at }) => ({ pattern: name, seq: at })),
+        Number(floor),
+      )
+    }
+    const passed = nonces.split(',')
+    for (const [index, known] of passed.entries()) this.#pass(token.seq - passed.length + 1 + index, known)
   }
 
-  async #apply(change: LedgerChange, reply: readonly string[]): Promise<void> {
-    const [incarnation = '', seqText, nonce = '', floor, prevIncarnation, prevSeq, prevNonce] = reply
+  async #apply(change: LedgerChange, reply: InvalidateReply): Promise<void> {
+    const [incarnation, seqText, nonce, floor, prevIncarnation, prevSeq, prevNonce] = reply
     const seq = Number(seqText)
     const known = this.ledger.token
     if (known.incarnation === prevIncarnation && known.seq === Number(prevSeq) && known.nonce === prevNonce) {
@@ -202,6 +249,7 @@ export class Mirror {
       const tags = change.tags.map((tag) => ({ tag, seq }))
       const bans = change.patterns.map((pattern) => ({ pattern, seq }))
       this.ledger.advance({ incarnation, seq, nonce }, tags, bans, Number(floor))
+      this.#pass(seq, nonce)
       return
     }
     try {
@@ -213,16 +261,34 @@ export class Mirror {
   }
 
   /** A server that cannot even take an invalidation can still delete: without its token the partition is empty. */
-  async #forget(deadlineMs: number): Promise<number> {
-    await this.#options.send((client) => client.unlink(this.tokenKey), deadlineMs)
-    this.#reset({ incarnation: newIncarnation(), seq: 0, nonce: newNonce() }, 0)
+  async #forget(deadlineMs: number): Promise<Reached> {
+    const { send, clock, leaseMs } = this.#options
+    await send((client) => client.unlink(this.tokenKey), deadlineMs)
+    const blindUntil = clock.monotonic() + registeredLease(leaseMs)
+    const token = { incarnation: newIncarnation(), seq: 0, nonce: newNonce() }
+    this.#reset(token, 0)
     this.ledger.provenUntil = Number.NEGATIVE_INFINITY
-    return registeredLease(this.#options.leaseMs)
+    return { token, blindUntil, processes: new Map() }
+  }
+
+  #knows({ incarnation, seq, nonce }: Token): boolean {
+    if (incarnation !== this.ledger.token.incarnation) return this.#past.has(incarnation)
+    // A higher seq alone proves nothing: a server that lost history counts on from where it was.
+    return this.#passed.get(seq) === nonce
+  }
+
+  #pass(seq: number, nonce: string): void {
+    if (nonce === '') return
+    this.#passed.set(seq, nonce)
+    const [oldest] = this.#passed.keys()
+    if (oldest !== undefined && this.#passed.size > MAX_PASSED) this.#passed.delete(oldest)
   }
 
   #reset(token: Token, floor: number): void {
     const ended = this.ledger.token.incarnation
     this.ledger.reset(token, floor)
+    this.#passed.clear()
+    this.#pass(token.seq, token.nonce)
     if (ended === token.incarnation) return
     this.#past.add(ended)
     const [oldest] = this.#past
@@ -230,7 +296,7 @@ export class Mirror {
   }
 }
 
-/** What the script answers; the last two are members and scores by turns. */
+/** What the script answers; tags and bans are members and scores by turns, the nonces those up to the seq. */
 type SyncReply = readonly [
   status: 'same' | 'delta' | 'reset',
   incarnation: string,
@@ -240,6 +306,20 @@ type SyncReply = readonly [
   timeMs: string,
   tags: readonly string[],
   bans: readonly string[],
+  nonces: string,
+]
+
+/** The token after and before, and who may not know of it: for how long (ms) unnamed processes, then names and ms by turns. */
+type InvalidateReply = readonly [
+  incarnation: string,
+  seq: string,
+  nonce: string,
+  floor: string,
+  prevIncarnation: string,
+  prevSeq: string,
+  prevNonce: string,
+  blindMs: string,
+  others: string,
 ]
 
 function pairs(flat: readonly string[]): readonly { readonly name: string; readonly seq: number }[] {
@@ -257,7 +337,8 @@ function newIncarnation(): string {
   return randomBytes(8).toString('hex')
 }
 
-function newNonce(): string {
+/** The random part of a token. */
+export function newNonce(): string {
   return randomBytes(4).toString('hex')
 }
 

@@ -18,6 +18,8 @@ export type ScriptName = 'sync' | 'invalidate' | 'store' | 'check'
 const HISTORY = 1024
 /** More tags than this since the last sync are not worth sending: the mirror starts over. */
 const MAX_DELTA = 1000
+/** How many of the latest nonces a sync brings. */
+const SYNC_NONCES = 64
 
 /** A lease lasts this much longer in the registry than in the process that holds it: clock rates differ. */
 export function registeredLease(leaseMs: number): number {
@@ -77,9 +79,10 @@ end
 
 -- A registry that was lost may have named processes that still hold a lease: its age is part of it.
 local function since(r, now)
-  local began = ask('ZSCORE', r, '@since')
-  if began then return tonumber(began) end
-  redis.call('DEL', r)
+  local began = tonumber(ask('ZSCORE', r, '@since') or '')
+  if began and began <= now then return began end
+  -- Began in the future: the clock of the server was set back. The processes it names are still there.
+  if not began then redis.call('DEL', r) end
   redis.call('ZADD', r, text(now), '@since')
   return now
 end
@@ -181,10 +184,20 @@ if status == 'delta' then
     tags, bans = {}, {}
   end
 end
-return { status, state.inc, text(state.seq), state.nonce, text(state.floor), text(now), tags, bans }
+-- The nonces of the seqs up to this one, so that the process knows which history it has caught up with.
+local nonces = ''
+if status ~= 'same' then
+  local seqs = {}
+  local first = status == 'delta' and knownSeq + 1 or 0
+  for seq = math.max(first, state.seq - ${SYNC_NONCES - 1}), state.seq do seqs[#seqs + 1] = text(seq) end
+  local found = redis.call('HMGET', n, unpack(seqs))
+  for at = 1, #seqs do found[at] = found[at] or '' end
+  nonces = table.concat(found, ',')
+end
+return { status, state.inc, text(state.seq), state.nonce, text(state.floor), text(now), tags, bans, nonces }
 `
 
-// KEYS v i n b r; ARGV newInc nonce nodeId leaseMs all ntags tags.. npatterns patterns..
+// KEYS v i n b r; ARGV newInc nonce nodeId leaseMs all channel partition ntags tags.. npatterns patterns..
 const INVALIDATE = `
 local v, i, n, b, r = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local nonce = ARGV[2]
@@ -207,8 +220,8 @@ else
   state.seq = state.seq + 1
   state.nonce = nonce
   local seq = text(state.seq)
-  local at = 7
-  for _ = 1, tonumber(ARGV[6]) do
+  local at = 9
+  for _ = 1, tonumber(ARGV[8]) do
     redis.call('ZADD', i, seq, ARGV[at])
     at = at + 1
   end
@@ -221,7 +234,8 @@ else
   write(v, state)
 end
 
-local wait = since(r, now) + tonumber(ARGV[4]) * 1.1 + 10 - now
+local blindMs = since(r, now) + tonumber(ARGV[4]) * 1.1 + 10 - now
+local others = {}
 local processes = redis.call('ZRANGE', r, '0', '-1', 'WITHSCORES')
 for at = 1, #processes, 2 do
   local process, ends = processes[at], tonumber(processes[at + 1])
@@ -229,12 +243,19 @@ for at = 1, #processes, 2 do
     if ends <= now then
       redis.call('ZREM', r, process)
     elseif process ~= ARGV[3] then
-      wait = math.max(wait, ends - now)
+      others[#others + 1] = process
+      others[#others + 1] = text(ends - now)
     end
   end
 end
+-- Only makes it faster: a refusal, or a message that is lost, leaves the leases to wait for.
+if #others > 0 then
+  local token = state.inc .. ':' .. text(state.seq) .. ':' .. state.nonce
+  redis.pcall('PUBLISH', ARGV[6], ARGV[7] .. ' ' .. token .. ' ' .. ARGV[3])
+end
 return {
-  state.inc, text(state.seq), state.nonce, text(state.floor), prevInc, prevSeq, prevNonce, text(math.ceil(math.max(wait, 0))),
+  state.inc, text(state.seq), state.nonce, text(state.floor), prevInc, prevSeq, prevNonce,
+  text(math.ceil(math.max(blindMs, 0))), table.concat(others, ' '),
 }
 `
 

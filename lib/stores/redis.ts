@@ -1,17 +1,19 @@
 import { randomBytes } from 'node:crypto'
+import { Bus } from '../bus.ts'
 import { type Clock, SystemClock } from '../clock.ts'
-import { decodeEntry, encodeEntry, frameCoherence } from '../codec.ts'
+import { decodeEntry, encodeEntry } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
 import { CacheError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
-import type { RedisClient, RedisConnection } from '../redis.ts'
+import { channelPrefixOf, dropLinks, type RedisClient, type RedisConnection, subscriberOf } from '../redis.ts'
 import type { LedgerChange, TagLedger } from '../tags.ts'
-import { Guard, GuardError, within } from './guarded.ts'
+import { GuardError } from './guarded.ts'
 import { Journal } from './redis-journal.ts'
-import { Mirror } from './redis-mirror.ts'
+import { Link } from './redis-link.ts'
+import { type Announcement, Mirror, newNonce, type SendCommand } from './redis-mirror.ts'
+import { ownBytes, Reads } from './redis-reads.ts'
 import { escapeGlob, scanPage } from './redis-scan.ts'
-import { ScriptRunner } from './redis-scripts.ts'
 import type {
   Ack,
   Awaitable,
@@ -41,38 +43,33 @@ export interface RedisStoreOptions {
   readonly compressAbove: number | false
   readonly clock: Clock
   readonly events: Events
-  /** This process in the registry of leases. @default random */
+  /** This process in the registry of leases: up to 64 characters without spaces. @default random */
   readonly nodeId?: string
 }
 
-/** Reads of one tick that share a command, at most. */
-const MAX_BATCH = 128
 /** The heartbeat ends after this long without use of the memory in front (ms). */
 const IDLE_MS = 10_000
 /** The clock follows Redis at least this often while entries are read (ms). */
 const ALIGN_EVERY_MS = 10_000
-/** A first connection that takes longer than this is an outage (ms). */
-const START_MS = 1_000
 /** Outages are warned about no more often than this (ms). */
 const WARN_EVERY_MS = 10_000
 /** What Redis cannot keep longer than this (ms) is kept this long: about 30 years. */
 const MAX_LIFETIME_MS = 1e12
-/** Answers that mean that this server cannot be used: what it says may be old, or it is not ready to say anything. */
-const NOT_THE_MASTER = /(?:^|-)(?:LOADING|MASTERDOWN|CLUSTERDOWN|READONLY|NOAUTH|WRONGPASS)\b/
-/** Answers that mean so when they come again and again; any other refusal is about one command. */
-const TROUBLE = /(?:^|-)(?:NOPERM|BUSY|TRYAGAIN)\b/
 /** Whatever a namespace contains, the braces of the key decide its slot. */
 const UNSAFE_IN_SLOT = /[{}%]/g
 
-interface Read {
-  readonly promise: Promise<Entry | undefined>
-  readonly resolve: (entry: Entry | undefined) => void
-}
-
 interface Partition {
   readonly mirror: Mirror
-  /** Reads to be sent at the end of this tick, by full key. */
-  batch: Map<string, Read>
+  readonly reads: Reads
+}
+
+interface PartitionInvalidation {
+  readonly partition: number
+  readonly change: LedgerChange
+  readonly ack: Ack
+  readonly timeoutMs: number
+  /** When the caller's patience ends (monotonic ms). */
+  readonly until: number
 }
 
 /**
@@ -89,17 +86,12 @@ export class RedisStore implements Store {
   readonly #leaseMs: number
   readonly #compressAbove: number | false
   readonly #slotPrefix: string
+  readonly #channelPrefix: string
+  readonly #nodeId: string
   readonly #partitions: readonly Partition[]
-  readonly #guard: Guard
+  readonly #link: Link
   readonly #journal: Journal
-  readonly #first: Promise<void>
-  #answered: () => void = () => {}
-  #failed: (error: unknown) => void = () => {}
-  #client: RedisClient | undefined
-  #scripts: ScriptRunner | undefined
-  #detach: () => void = () => {}
-  /** Until the first connection has come about or failed: no outage yet, and no use either. */
-  #starting: NodeJS.Timeout | undefined
+  #bus: Bus | undefined
   #alignedAt = Number.NEGATIVE_INFINITY
   #warnedAt = Number.NEGATIVE_INFINITY
   #heartbeat: NodeJS.Timeout | undefined
@@ -109,68 +101,54 @@ export class RedisStore implements Store {
   #isClosed = false
 
   constructor(options: RedisStoreOptions) {
-    const { connection, namespace, clock, events, leaseMs } = options
+    const { connection, namespace, clock, events, deadlineMs, leaseMs } = options
     this.#connection = connection
     this.#clock = withMonotonic(clock)
     this.#alignable = clock instanceof SystemClock ? clock : undefined
     this.#events = events
-    this.#deadlineMs = options.deadlineMs
+    this.#deadlineMs = deadlineMs
     this.#leaseMs = leaseMs
     this.#compressAbove = options.compressAbove
-    this.#slotPrefix = `{${namespace.replace(UNSAFE_IN_SLOT, encodeURIComponent)}:`
+    const name = namespace.replace(UNSAFE_IN_SLOT, encodeURIComponent)
+    this.#slotPrefix = `{${name}:`
+    this.#channelPrefix = `{${name}}:`
+    this.#nodeId = options.nodeId ?? randomBytes(8).toString('hex')
     const count = options.partitions ?? (connection.isCluster ? 16 : 1)
-    const nodeId = options.nodeId ?? randomBytes(8).toString('hex')
-    this.#partitions = Array.from({ length: count }, (_, partition) => ({
-      batch: new Map(),
-      mirror: new Mirror({
-        slot: `${this.#slotPrefix}${partition}}`,
-        send: (command, deadlineMs) => this.#send(command, deadlineMs),
-        clock: this.#clock,
-        nodeId,
-        leaseMs,
-        onTime: (theirs, sentAt, receivedAt) => this.#align(partition, theirs, sentAt, receivedAt),
-      }),
-    }))
+    this.#partitions = Array.from({ length: count }, (_, partition) => this.#newPartition(partition))
     const monotonic = (): number => this.#clock.monotonic()
-    this.#guard = new Guard({
-      deadlineMs: options.deadlineMs,
-      monotonic,
-      isReady: () => isReady(this.#client),
-      isOutage,
-      isFatal: (cause) => isReply(cause) && NOT_THE_MASTER.test(cause.message),
-      probe: () => this.#probe(),
-      onDegraded: (reason) => this.#onDegraded(reason),
-      onRecovered: (afterMs) => this.#onRecovered(afterMs),
-      onStuck: () => connection.reset(),
-    })
     this.#journal = new Journal({
       monotonic,
       attempt: async (partition, change) => {
-        await this.#mirror(partition).invalidate(change, this.#deadlineMs)
+        await this.#mirror(partition).invalidate(change, this.#announcement(), deadlineMs)
       },
       rotate: (partition) => this.#mirror(partition).sync({ rotate: true }),
       ledger: (partition) => this.#mirror(partition).ledger,
     })
-    this.#first = new Promise((resolve, reject) => {
-      this.#answered = resolve
-      this.#failed = reject
+    this.#link = new Link({
+      connection,
+      deadlineMs,
+      monotonic,
+      probe: (scripts) => this.#mirror(0).probe(scripts),
+      onClient: (client) => {
+        this.#bus = this.#newBus(client)
+      },
+      onReady: () => this.#onReady(),
+      // A client handed in that was ended is to end the process, too.
+      onEnd: () => this.#bus?.suspend(),
+      onStuck: () => this.#bus?.reset(),
+      onDegraded: (reason) => this.#onDegraded(reason),
+      onRecovered: (afterMs) => this.#onRecovered(afterMs),
     })
-    this.#first.catch(() => {})
-    this.#starting = setTimeout(() => this.#started(false), START_MS).unref()
-    connection.client.then(
-      (client) => this.#attach(client),
-      (error: unknown) => this.#refuse(error),
-    )
   }
 
   /** Whether Redis is connected and answering. */
   get reachable(): boolean {
-    return this.#starting === undefined && !this.#guard.open && isReady(this.#client)
+    return this.#link.reachable
   }
 
   /** Since when Redis has not been usable (epoch ms). */
   get degradedSince(): number | undefined {
-    const since = this.#guard.degradedSince
+    const since = this.#link.degradedSince
     return since === undefined ? undefined : this.#clock.now() - (this.#clock.monotonic() - since)
   }
 
@@ -180,7 +158,7 @@ export class RedisStore implements Store {
    * @throws {CacheError} `ERR_CACHE_MISSING_PEER` when ioredis is not installed, `ERR_CACHE_CLOSED` when closed before.
    */
   ready(): Promise<void> {
-    return this.#first
+    return this.#link.ready()
   }
 
   ledger(key: string): TagLedger {
@@ -188,16 +166,7 @@ export class RedisStore implements Store {
   }
 
   get(key: string): Awaitable<Entry | undefined> {
-    if (!this.reachable) return undefined
-    const partition = this.#partition(key)
-    const pending = partition.batch.get(key)
-    if (pending !== undefined) return pending.promise
-    // After the sockets of this tick have been read: requests that arrive together share one command.
-    if (partition.batch.size === 0) setImmediate(() => this.#flush(partition))
-    const read = newRead()
-    partition.batch.set(key, read)
-    if (partition.batch.size === MAX_BATCH) this.#flush(partition)
-    return read.promise
+    return this.reachable ? this.#partition(key).reads.get(key) : undefined
   }
 
   async set(entry: Entry): Promise<SetResult> {
@@ -252,22 +221,23 @@ export class RedisStore implements Store {
     { ack, timeoutMs }: { readonly ack: Ack; readonly timeoutMs: number },
   ): Promise<InvalidationReceipt> {
     const changes = this.#changes(targets)
-    const startedAt = this.#clock.monotonic()
+    const until = this.#clock.monotonic() + timeoutMs
+    if (ack === 'all') this.#openBus()
     const done = Promise.allSettled(
-      changes.map(([partition, change]) => this.#invalidate(partition, change, timeoutMs)),
+      changes.map(([partition, change]) => this.#invalidate({ partition, change, ack, timeoutMs, until })),
     )
     if (ack === 'memory') return { ack, partitions: changes.length }
-    let waitMs = 0
+    let everywhere = true
     for (const outcome of await done) {
       if (outcome.status === 'rejected') throw unconfirmed('Redis did not confirm an invalidation', outcome.reason)
-      waitMs = Math.max(waitMs, outcome.value)
+      everywhere &&= outcome.value
     }
-    if (ack === 'all') await this.#waitForLeases(waitMs, startedAt + timeoutMs)
+    if (!everywhere) throw unconfirmed('Other processes may still answer from memory', undefined)
     return { ack, partitions: changes.length }
   }
 
   async list({ cursor, limit }: ListOptions): Promise<EntryPage> {
-    const client = this.#client
+    const { client } = this.#link
     if (client === undefined || !this.reachable) return { entries: [], cursor: undefined }
     const send = <T>(command: () => Promise<T>): Promise<T> => this.#send(command)
     const pattern = `${escapeGlob(this.#slotPrefix)}*}:e:*`
@@ -308,14 +278,57 @@ export class RedisStore implements Store {
   /** Stop all timers and end the client if it was made here; one that was handed in stays open. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#guard.close()
     this.#journal.close()
     clearInterval(this.#heartbeat)
-    clearTimeout(this.#starting)
-    this.#detach()
-    this.#failed(new CacheError('ERR_CACHE_CLOSED', 'The cache was closed before Redis had answered'))
-    for (const { batch } of this.#partitions) for (const { resolve } of batch.values()) resolve(undefined)
-    await this.#connection.close()
+    this.#bus?.close()
+    for (const { reads } of this.#partitions) reads.close()
+    await this.#link.close()
+  }
+
+  /** Not before Redis answers, and not after: a connection of its own would keep the process alive for nothing. */
+  #openBus(): void {
+    if (this.reachable) this.#bus?.open()
+  }
+
+  #newPartition(partition: number): Partition {
+    const [clock, leaseMs, nodeId, deadlineMs] = [this.#clock, this.#leaseMs, this.#nodeId, this.#deadlineMs]
+    const mirror = new Mirror({
+      partition,
+      slot: `${this.#slotPrefix}${partition}}`,
+      send: this.#send,
+      clock,
+      nodeId,
+      leaseMs,
+      onTime: (theirs, sentAt, receivedAt) => this.#align(partition, theirs, sentAt, receivedAt),
+    })
+    const reads = new Reads({
+      mirror,
+      send: this.#send,
+      clock,
+      deadlineMs,
+      onRead: () => this.#followTime(mirror),
+      onCorrupt: (redisKey) => {
+        this.#corrupt++
+        void this.#unlink([redisKey])
+      },
+      onError: (cause) => this.#report('redis get', cause),
+    })
+    return { mirror, reads }
+  }
+
+  #newBus(client: RedisClient): Bus {
+    return new Bus({
+      prefix: `${channelPrefixOf(client)}${this.#channelPrefix}`,
+      nodeId: this.#nodeId,
+      subscriber: () => subscriberOf(client),
+      reset: dropLinks,
+      // Past the breaker: a refusal says nothing about the commands that entries depend on.
+      publish: (channel, message) => {
+        if (this.reachable) client.publish(channel, message).catch(() => {})
+      },
+      catchUp: async (partition, token) => (await this.#partitions[partition]?.mirror.reach(token)) === true,
+      monotonic: () => this.#clock.monotonic(),
+    })
   }
 
   #partition(key: string): Partition {
@@ -326,76 +339,7 @@ export class RedisStore implements Store {
     return (this.#partitions[partition] as Partition).mirror
   }
 
-  #send<T>(command: (client: RedisClient, scripts: ScriptRunner) => Promise<T>, deadlineMs?: number): Promise<T> {
-    const [client, scripts] = [this.#client, this.#scripts]
-    if (client === undefined || scripts === undefined || this.#starting !== undefined) {
-      return Promise.reject(new GuardError('open', 'Redis is not connected yet'))
-    }
-    return this.#guard.run(() => command(client, scripts), deadlineMs)
-  }
-
-  #flush(partition: Partition): void {
-    const { batch } = partition
-    if (batch.size === 0) return
-    partition.batch = new Map()
-    this.#read(partition.mirror, batch).catch((cause: unknown) => {
-      this.#report('redis get', cause)
-      for (const { resolve } of batch.values()) resolve(undefined)
-    })
-  }
-
-  async #read(mirror: Mirror, batch: ReadonlyMap<string, Read>): Promise<void> {
-    const startedAt = this.#clock.monotonic()
-    const left = (): number => Math.max(1, this.#deadlineMs - (this.#clock.monotonic() - startedAt))
-    if (Number.isFinite(this.#alignedAt) && startedAt - this.#alignedAt > ALIGN_EVERY_MS) mirror.sync().catch(() => {})
-    const keys = [...batch.keys()].map((key) => mirror.entryKey(key))
-    const replies = await this.#send((client) => client.mgetBuffer(...keys, mirror.tokenKey))
-    // The token was read with the entries: what it does not show had not happened when they were read.
-    const token = replies.at(-1)?.toString('latin1')
-    if (!mirror.isAt(token)) await within(() => mirror.catchUp(token), left())
-    const frames = replies.slice(0, -1)
-    await Promise.all(
-      [...batch].map(async ([key, { resolve }], index) => {
-        const frame = token === undefined ? null : (frames[index] ?? null)
-        resolve(frame === null ? undefined : await this.#open(mirror, key, frame, left))
-      }),
-    )
-  }
-
-  /** The entry in a frame, if it is one of ours, right and alive. */
-  async #open(mirror: Mirror, key: string, frame: Buffer, left: () => number): Promise<Entry | undefined> {
-    const coherence = frameCoherence(frame)
-    if (coherence !== undefined && coherence.incarnation !== mirror.ledger.token.incarnation) return undefined
-    const entry = coherence && (await decodeEntry(ownBytes(frame), key))
-    if (entry === undefined) {
-      this.#corrupt++
-      void this.#unlink([mirror.entryKey(key)])
-      return undefined
-    }
-    if (isDead(entry, this.#clock.now())) return undefined
-    switch (mirror.ledger.judge(entry)) {
-      case 'valid':
-        return entry
-      case 'invalid':
-        return undefined
-      default:
-        return this.#check(mirror, entry, left())
-    }
-  }
-
-  async #check(mirror: Mirror, entry: Entry, deadlineMs: number): Promise<Entry | undefined> {
-    try {
-      const seq = await mirror.check(entry, deadlineMs)
-      const { token } = mirror.ledger
-      if (seq === undefined || token.incarnation !== entry.incarnation) return undefined
-      // Nothing it carries was invalidated up to there: it is as good as filled then, and the mirror can judge it from now on.
-      const checked = { ...entry, seq: Math.max(entry.seq, Math.min(seq, token.seq)) }
-      return mirror.ledger.judge(checked) === 'valid' ? checked : undefined
-    } catch (cause) {
-      this.#report('redis get', cause)
-      return undefined
-    }
-  }
+  readonly #send: SendCommand = (command, deadlineMs) => this.#link.send(command, deadlineMs)
 
   async #unlink(keys: readonly string[]): Promise<void> {
     if (keys.length === 0 || !this.reachable) return
@@ -418,6 +362,7 @@ export class RedisStore implements Store {
 
   #startHeartbeat(): void {
     const everyMs = Math.max(1, this.#leaseMs / 4)
+    this.#openBus()
     let idleMs = 0
     this.#heartbeat = setInterval(() => {
       idleMs = this.#used ? 0 : idleMs + everyMs
@@ -426,6 +371,7 @@ export class RedisStore implements Store {
         clearInterval(this.#heartbeat)
         this.#heartbeat = undefined
       } else if (this.reachable) {
+        this.#openBus()
         for (const { mirror } of this.#partitions) void this.#confirm(mirror)
       }
     }, everyMs).unref()
@@ -445,26 +391,28 @@ export class RedisStore implements Store {
     return changes.filter(([, change]) => all || patterns.length > 0 || change.tags.length > 0)
   }
 
-  async #invalidate(partition: number, change: LedgerChange, timeoutMs: number): Promise<number> {
+  #announcement(): Announcement {
+    return { nonce: newNonce(), channel: this.#bus?.channel ?? '' }
+  }
+
+  /** True when no process serves older data any more, or when the caller did not ask for that. */
+  async #invalidate({ partition, change, ack, timeoutMs, until }: PartitionInvalidation): Promise<boolean> {
     const mirror = this.#mirror(partition)
+    const announcement = this.#announcement()
+    // Before it is sent: a receipt may come before the answer.
+    const receipts = ack === 'all' ? this.#bus?.collect(partition, announcement.nonce) : undefined
     const release = mirror.ledger.hold(change)
     try {
-      const waitMs = await mirror.invalidate(change, timeoutMs)
+      const reached = await mirror.invalidate(change, announcement, timeoutMs)
       release()
-      return waitMs
+      return receipts === undefined || (await receipts.wait(reached, until))
     } catch (cause) {
       if (!this.#isClosed) this.#journal.add(partition, change, release)
       this.#events.emit('unconfirmed', { cause })
       throw cause
+    } finally {
+      receipts?.end()
     }
-  }
-
-  /** Other processes have heard of it, or have lost their lease, after `waitMs`. */
-  async #waitForLeases(waitMs: number, until: number): Promise<void> {
-    if (waitMs <= 0) return
-    const leftMs = until - this.#clock.monotonic()
-    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.ceil(waitMs) + 1, Math.max(0, leftMs))))
-    if (waitMs > leftMs) throw unconfirmed('Other processes may still answer from memory', undefined)
   }
 
   /** The entries under these keys of Redis, those left out that are not ours, wrong or dead. */
@@ -494,63 +442,26 @@ export class RedisStore implements Store {
     return /^\d+$/.test(digits) && partition < this.#partitions.length ? partition : undefined
   }
 
-  #attach(client: RedisClient): void {
-    if (this.#isClosed) return
-    this.#client = client
-    this.#scripts = new ScriptRunner(client)
-    const onReady = (): void => this.#started(true)
-    const onLost = (): void => this.#started(false)
-    client.on('ready', onReady)
-    client.on('close', onLost)
-    client.on('end', onLost)
-    this.#detach = () => {
-      client.off('ready', onReady)
-      client.off('close', onLost)
-      client.off('end', onLost)
-    }
-    if (isReady(client)) onReady()
-    // A lazy client connects at its first command, which would never be sent to a client that is not connected.
-    else if (client.status === 'wait') client.connect().catch(() => {})
-  }
-
-  #started(connected: boolean): void {
-    clearTimeout(this.#starting)
-    this.#starting = undefined
-    if (!connected) {
-      this.#guard.trip(this.#connection.fault ?? 'not connected')
-      return
-    }
-    if (this.#guard.open) {
-      this.#guard.probe()
-      return
-    }
-    for (const { mirror } of this.#partitions)
+  #onReady(): void {
+    for (const { mirror } of this.#partitions) {
       mirror.sync().catch((cause: unknown) => this.#report('redis connect', cause))
-  }
-
-  #refuse(error: unknown): void {
-    clearTimeout(this.#starting)
-    this.#starting = undefined
-    this.#failed(error)
-    this.#guard.trip(error instanceof Error ? error.message : String(error))
-  }
-
-  /** A write, so that a replica that only reads does not pass for working. */
-  async #probe(): Promise<unknown> {
-    const [client, scripts] = [this.#client, this.#scripts]
-    if (client === undefined || scripts === undefined) throw new Error('not connected')
-    if (!isReady(client)) return connected(client)
-    return this.#mirror(0).probe(scripts)
+    }
   }
 
   #align(partition: number, theirs: number, sentAt: number, receivedAt: number): void {
-    this.#answered()
+    this.#link.answered()
     const first = this.#alignedAt === Number.NEGATIVE_INFINITY
     // In a Cluster each master has its own clock: one of them is followed.
     if (!first && partition !== 0) return
     this.#alignedAt = receivedAt
     // A slow answer says little about when it was given.
     if (first || receivedAt - sentAt <= this.#deadlineMs / 2) this.#alignable?.align(theirs, sentAt, receivedAt)
+  }
+
+  /** Without a heartbeat nothing else tells the time. */
+  #followTime(mirror: Mirror): void {
+    const isOld = this.#clock.monotonic() - this.#alignedAt > ALIGN_EVERY_MS
+    if (isOld && Number.isFinite(this.#alignedAt)) mirror.sync().catch(() => {})
   }
 
   #onDegraded(reason: string): void {
@@ -582,49 +493,6 @@ function groupBy<T, G>(items: readonly T[], groupOf: (item: T) => G): Map<G, T[]
     else group.push(item)
   }
   return groups
-}
-
-function newRead(): Read {
-  let resolve: Read['resolve'] = () => {}
-  const promise = new Promise<Entry | undefined>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
-}
-
-/** A small answer is a slice of a large chunk from the socket, which it would keep alive as long as the entry. */
-function ownBytes(frame: Buffer): Buffer {
-  if (frame.buffer.byteLength <= 2 * frame.length) return frame
-  const copy = Buffer.allocUnsafeSlow(frame.length)
-  frame.copy(copy)
-  return copy
-}
-
-function isReady(client: RedisClient | undefined): boolean {
-  return client !== undefined && (client.status === undefined || client.status === 'ready')
-}
-
-/** Pending while a link is up on which the handshake is not answered, so that it is noticed as stuck. */
-async function connected(client: RedisClient): Promise<void> {
-  if (client.status !== 'connect') throw new Error('not connected')
-  await new Promise<void>((_, reject) => {
-    const give = (): void => {
-      client.off('ready', give)
-      client.off('close', give)
-      reject(new Error('connecting'))
-    }
-    client.on('ready', give)
-    client.on('close', give)
-  })
-}
-
-/** Not a reply: the connection. A reply: only those that speak of the whole server. */
-function isOutage(cause: unknown): boolean {
-  return !isReply(cause) || NOT_THE_MASTER.test(cause.message) || TROUBLE.test(cause.message)
-}
-
-function isReply(cause: unknown): cause is Error {
-  return cause instanceof Error && cause.name === 'ReplyError'
 }
 
 function unconfirmed(what: string, cause: unknown): CacheError {

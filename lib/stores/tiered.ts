@@ -81,7 +81,10 @@ export class TieredStore implements Store {
 
   async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {
     this.#memory.evict([key])
-    return this.#redis.touch(key, staleAt, deleteAt)
+    const touched = await this.#redis.touch(key, staleAt, deleteAt)
+    // A read in between may have brought the entry back with its old end.
+    this.#memory.evict([key])
+    return touched
   }
 
   async evict(keys: readonly string[]): Promise<void> {

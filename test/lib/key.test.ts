@@ -23,6 +23,12 @@ describe('keys', () => {
     expect(keyPrefix(1, '\ud800')).to.be.a('string')
   })
 
+  it('of values mean the same before and after the way to Redis', () => {
+    const key = serviceKey(1, 'a\ud800')
+    expect(key).to.equal('V 1 a\ufffd')
+    expect(partitionOf(key, 16)).to.equal(partitionOf(`V 0 ${tagOf.key('a\ud800').slice(2)}`, 16))
+  })
+
   it('append extra material and the values that Vary selects', () => {
     const primary = primaryKey(keyPrefix(1, 'app'), uri, ['gold', undefined])
     expect(primary).to.equal(`R 1 app G ${uri} +["gold",null]`)
@@ -115,5 +121,18 @@ describe('urlTags', () => {
 describe('tagOf', () => {
   it('keeps user tags, keys and URLs apart', () => {
     expect(new Set([tagOf.tag('/x'), tagOf.key('/x'), tagOf.uri('/x'), tagOf.path('/x')]).size).to.equal(4)
+  })
+
+  it('means the same before and after the way to Redis, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('a', '\ud83d', '\ude00', '\u20ac') }), (text) => {
+        for (const tag of Object.values(tagOf)) {
+          expect(Buffer.from(tag(text)).toString()).to.equal(tag(text))
+          expect(tag(Buffer.from(text).toString())).to.equal(tag(text))
+        }
+      }),
+    )
+    expect(tagOf.tag('a\ud800b')).to.equal('t:a\ufffdb')
+    expect(tagOf.key('\u{1f600}')).to.equal('k:\u{1f600}')
   })
 })

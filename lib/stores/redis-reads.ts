@@ -1,0 +1,135 @@
+import type { Clock } from '../clock.ts'
+import { decodeEntry, frameCoherence } from '../codec.ts'
+import { type Entry, isDead } from '../entry.ts'
+import { within } from './guarded.ts'
+import type { Mirror, SendCommand } from './redis-mirror.ts'
+
+export interface ReadsOptions {
+  readonly mirror: Mirror
+  readonly send: SendCommand
+  readonly clock: Required<Clock>
+  /** How long a read may take, whatever it consists of (ms). */
+  readonly deadlineMs: number
+  /** Told of each command before it is sent. */
+  readonly onRead: () => void
+  /** Told the key in Redis of bytes that are no entry of ours. */
+  readonly onCorrupt: (redisKey: string) => void
+  readonly onError: (cause: unknown) => void
+}
+
+/** Reads of one tick that share a command, at most. */
+const MAX_BATCH = 128
+
+interface Read {
+  readonly promise: Promise<Entry | undefined>
+  readonly resolve: (entry: Entry | undefined) => void
+}
+
+/** The reads of one partition: those of one tick share one command, and an entry that is not right is none. */
+export class Reads {
+  readonly #options: ReadsOptions
+  /** To be sent at the end of this tick, by full key. */
+  #batch = new Map<string, Read>()
+
+  constructor(options: ReadsOptions) {
+    this.#options = options
+  }
+
+  /** The valid entry of this key. Never rejects: what cannot be read is not there. */
+  get(key: string): Promise<Entry | undefined> {
+    const pending = this.#batch.get(key)
+    if (pending !== undefined) return pending.promise
+    // After the sockets of this tick have been read: requests that arrive together share one command.
+    if (this.#batch.size === 0) setImmediate(() => this.#flush())
+    const read = newRead()
+    this.#batch.set(key, read)
+    if (this.#batch.size === MAX_BATCH) this.#flush()
+    return read.promise
+  }
+
+  /** Answer whoever is waiting for what has not been sent. */
+  close(): void {
+    for (const { resolve } of this.#batch.values()) resolve(undefined)
+  }
+
+  #flush(): void {
+    const batch = this.#batch
+    if (batch.size === 0) return
+    this.#batch = new Map()
+    this.#read(batch).catch((cause: unknown) => {
+      this.#options.onError(cause)
+      for (const { resolve } of batch.values()) resolve(undefined)
+    })
+  }
+
+  async #read(batch: ReadonlyMap<string, Read>): Promise<void> {
+    const { mirror, send, clock, deadlineMs, onRead } = this.#options
+    onRead()
+    const startedAt = clock.monotonic()
+    const left = (): number => Math.max(1, deadlineMs - (clock.monotonic() - startedAt))
+    const keys = [...batch.keys()].map((key) => mirror.entryKey(key))
+    const replies = await send((client) => client.mgetBuffer(...keys, mirror.tokenKey))
+    // The token was read with the entries: what it does not show had not happened when they were read.
+    const token = replies.at(-1)?.toString('latin1')
+    if (!mirror.isAt(token)) await within(() => mirror.catchUp(token), left())
+    const frames = replies.slice(0, -1)
+    await Promise.all(
+      [...batch].map(async ([key, { resolve }], index) => {
+        const frame = token === undefined ? null : (frames[index] ?? null)
+        resolve(frame === null ? undefined : await this.#open(key, frame, left))
+      }),
+    )
+  }
+
+  /** The entry in a frame, if it is one of ours, right and alive. */
+  async #open(key: string, frame: Buffer, left: () => number): Promise<Entry | undefined> {
+    const { mirror, clock, onCorrupt } = this.#options
+    const coherence = frameCoherence(frame)
+    if (coherence !== undefined && coherence.incarnation !== mirror.ledger.token.incarnation) return undefined
+    const entry = coherence && (await decodeEntry(ownBytes(frame), key))
+    if (entry === undefined) {
+      onCorrupt(mirror.entryKey(key))
+      return undefined
+    }
+    if (isDead(entry, clock.now())) return undefined
+    switch (mirror.ledger.judge(entry)) {
+      case 'valid':
+        return entry
+      case 'invalid':
+        return undefined
+      default:
+        return this.#check(entry, left())
+    }
+  }
+
+  async #check(entry: Entry, deadlineMs: number): Promise<Entry | undefined> {
+    const { mirror, onError } = this.#options
+    try {
+      const seq = await mirror.check(entry, deadlineMs)
+      const { token } = mirror.ledger
+      if (seq === undefined || token.incarnation !== entry.incarnation) return undefined
+      // Nothing it carries was invalidated up to there: it is as good as filled then, and the mirror can judge it from now on.
+      const checked = { ...entry, seq: Math.max(entry.seq, Math.min(seq, token.seq)) }
+      return mirror.ledger.judge(checked) === 'valid' ? checked : undefined
+    } catch (cause) {
+      onError(cause)
+      return undefined
+    }
+  }
+}
+
+/** A small answer is a slice of a large chunk from the socket, which it would keep alive as long as the entry. */
+export function ownBytes(frame: Buffer): Buffer {
+  if (frame.buffer.byteLength <= 2 * frame.length) return frame
+  const copy = Buffer.allocUnsafeSlow(frame.length)
+  frame.copy(copy)
+  return copy
+}
+
+function newRead(): Read {
+  let resolve: Read['resolve'] = () => {}
+  const promise = new Promise<Entry | undefined>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
