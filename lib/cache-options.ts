@@ -3,6 +3,7 @@ import type { Duration } from './duration.ts'
 import type { Logger } from './events.ts'
 import {
   anyOf,
+  badOption,
   duration,
   flag,
   group,
@@ -61,7 +62,7 @@ export interface CacheOptions {
 const CACHE_OPTIONS = {
   redis: where<RedisOption>('a URL, an ioredis client, ioredis options or false', () => true),
   redisRequired: flag,
-  memory: orFalse(group({ maxSize: size })),
+  memory: orFalse(group({ maxSize: { ...size, read: readMaxSize } })),
   namespace: text,
   version: integer(),
   partitions: integer({ min: 1, max: 1024 }),
@@ -104,4 +105,10 @@ export function readCacheOptions(options: unknown): CheckedCacheOptions {
 /** What in them is allowed but probably a slip. */
 export function cacheOptionHints(options: unknown): readonly string[] {
   return optionHints('createCache', options, CACHE_OPTIONS)
+}
+
+function readMaxSize(path: string, value: unknown): number {
+  const bytes = size.read(path, value)
+  if (bytes === 0) throw badOption(path, value, 'a size of at least one byte, or memory: false for none')
+  return bytes
 }

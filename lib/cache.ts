@@ -3,7 +3,7 @@ import type { CacheOptions } from './cache-options.ts'
 import type { Duration } from './duration.ts'
 import { Engine } from './engine.ts'
 import type { CacheEvents, Listener } from './events.ts'
-import { milliseconds, oneOf, readOptions } from './options.ts'
+import { integer, milliseconds, oneOf, readOptions, text } from './options.ts'
 import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
 import { invalidationTargets, type Targets } from './targets.ts'
 import { Values } from './values.ts'
@@ -15,6 +15,7 @@ export interface InvalidateOptions {
   readonly timeoutMs?: Duration
 }
 
+const ENTRIES_OPTIONS = { cursor: text, limit: integer({ min: 1 }) } as const
 const INVALIDATE_OPTIONS = { ack: oneOf('redis', 'all'), timeoutMs: milliseconds } as const
 
 export interface InvalidateResult extends InvalidationReceipt {
@@ -123,7 +124,7 @@ export class Cache extends Values {
       counters,
       limits: {
         memory: { limit: own.maxBytes, current: own.bytes, peak: own.peakBytes, refused: own.refused },
-        flights,
+        flights: sum(flights, this.loads),
         variants,
         refreshes,
       },
@@ -156,7 +157,8 @@ export class Cache extends Values {
 
   /** A page of what is kept, for people to look at; entries that a write has made wrong are left out. */
   async entries(options: { readonly cursor?: string; readonly limit?: number } = {}): Promise<EntryPage> {
-    return this.engine.store.list({ cursor: options.cursor, limit: options.limit ?? 100 })
+    const { cursor, limit = 100 } = readOptions('entries', options, ENTRIES_OPTIONS)
+    return this.engine.store.list({ cursor, limit })
   }
 
   /** Call `listener` for each event of this name; returns a function that ends it. */
@@ -180,5 +182,15 @@ export class Cache extends Values {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+/** Two limits of one kind; each peak was a moment of its own. */
+function sum(a: Limit, b: Limit): Limit {
+  return {
+    limit: a.limit + b.limit,
+    current: a.current + b.current,
+    peak: a.peak + b.peak,
+    refused: a.refused + b.refused,
   }
 }

@@ -58,20 +58,32 @@ export class Events {
     const listeners = this.#listeners.get(event)
     if (listeners === undefined) return
     for (const listener of listeners) {
-      try {
-        listener(value)
-      } catch (cause) {
+      const fail = (cause: unknown): void =>
         this.warnOnce(`listener:${event}`, `A listener for "${event}" threw: ${String(cause)}`)
+      try {
+        // An async function is a listener, too: its rejection must not end the process.
+        const result: unknown = listener(value)
+        if (result instanceof Promise) result.catch(fail)
+      } catch (cause) {
+        fail(cause)
       }
     }
   }
 
   info(message: string): void {
-    this.#logger.info(`[cache] ${message}`)
+    this.#log('info', message)
   }
 
   warn(message: string): void {
-    this.#logger.warn(`[cache] ${message}`)
+    this.#log('warn', message)
+  }
+
+  #log(level: 'info' | 'warn', message: string): void {
+    try {
+      this.#logger[level](`[cache] ${message}`)
+    } catch {
+      // There is nobody left to tell, and a request is not to fail for it.
+    }
   }
 
   /** Warn the first time only; `topic` names the cause. */

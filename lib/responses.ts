@@ -16,8 +16,9 @@ import type { Awaitable, SetResult, Store } from './stores/store.ts'
 export const MAX_VARIANTS = 64
 /** How many different `Vary` sets of one resource are remembered. */
 const MAX_VARY_SETS = 8
-/** What an entry counts for beside its key, tags, fields and body (bytes). */
-const ENTRY_OVERHEAD = 400
+/** What an entry, and each text in it, counts for beside its characters and body (bytes), as measured on the heap. */
+const ENTRY_OVERHEAD = 1_800
+const TEXT_OVERHEAD = 48
 
 export type ResponseEntry = Entry<StoredResponse>
 
@@ -173,9 +174,9 @@ export class Responses {
     const key = varies ? keyOfVariant(fill.primary, parts.vary, headers) : fill.primary
     if (key === undefined) return undefined
     const value = storedResponse(parts)
-    let size = ENTRY_OVERHEAD + key.length + value.body.length
-    for (const text of value.head) size += 2 * text.length
-    for (const tag of tags) size += tag.length
+    let size = ENTRY_OVERHEAD + 3 * key.length + value.body.length
+    for (const text of value.head) size += TEXT_OVERHEAD + text.length
+    for (const tag of tags) size += TEXT_OVERHEAD + tag.length
     return {
       kind: 'response',
       key,
@@ -222,7 +223,7 @@ export class Responses {
         incarnation: fill.incarnation,
         seq: fill.seq,
         fence: 0,
-        size: ENTRY_OVERHEAD + fill.primary.length + variants.join().length,
+        size: ENTRY_OVERHEAD + 2 * fill.primary.length + variants.join().length,
         value: { sets, variants } satisfies VariantIndex,
       })
     }

@@ -1,5 +1,6 @@
 import { CacheError, show } from './errors.ts'
 import { tagOf, urlTags } from './key.ts'
+import { anyOf, badOption, flag, listOf, readOptions, text, texts, where } from './options.ts'
 import type { InvalidationTargets } from './stores/store.ts'
 
 /** What to make wrong; every member is optional and all of them apply. */
@@ -19,20 +20,30 @@ export interface Targets {
 export const MAX_TAGS = 128
 export const MAX_TAG_LENGTH = 256
 
+const TARGETS = {
+  tags: texts,
+  keys: texts,
+  urls: listOf(
+    where<string>(
+      "'/path?query', '//host/path' or an absolute http(s) URL",
+      (value) => typeof value === 'string' && /^(?:https?:\/)?\//i.test(value),
+    ),
+  ),
+  pattern: anyOf(text, texts),
+  all: flag,
+} as const
+
 /**
- * Read what an application wants invalidated.
- * @throws CacheError `ERR_CACHE_BAD_OPTION` where a member is not a list of strings
+ * Read what an application wants invalidated; a slip here would leave wrong answers in place without a sound.
+ * @throws CacheError `ERR_CACHE_BAD_OPTION` where a member is not a list of strings, `ERR_CACHE_UNKNOWN_OPTION`
  */
 export function invalidationTargets(place: string, targets: Targets): InvalidationTargets {
-  const { tags = [], keys = [], urls = [], pattern = [], all = false } = targets
+  if (targets === undefined) throw badOption(place, targets, 'an object with tags, keys, urls, pattern or all')
+  const { tags = [], keys = [], urls = [], pattern = [], all = false } = readOptions(place, targets, TARGETS)
   return {
-    tags: [
-      ...strings(`${place}: tags`, tags).map(tagOf.tag),
-      ...strings(`${place}: keys`, keys).map(tagOf.key),
-      ...strings(`${place}: urls`, urls).flatMap(urlTags),
-    ],
-    patterns: strings(`${place}: pattern`, typeof pattern === 'string' ? [pattern] : pattern),
-    all: all === true,
+    tags: [...tags.map(tagOf.tag), ...keys.map(tagOf.key), ...urls.flatMap(urlTags)],
+    patterns: typeof pattern === 'string' ? [pattern] : pattern,
+    all,
   }
 }
 

@@ -3,7 +3,9 @@ import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError, show } from './errors.ts'
 import { serviceKey, tagOf } from './key.ts'
-import { Flights, LOCK_WAIT_MS } from './lease.ts'
+import { type Bound, type Flight, Flights, LOCK_WAIT_MS } from './lease.ts'
+import { badOption, duration, type OptionsOf, oneOf, type Reader, readOptions, where } from './options.ts'
+import type { Outcome } from './outcome.ts'
 import type { InvalidationTargets } from './stores/store.ts'
 import { checkTags } from './targets.ts'
 
@@ -23,26 +25,48 @@ export interface RememberOptions extends SetOptions {
   readonly staleIfError?: Duration
 }
 
-/** Where a value came from; `'origin'` is the loader. */
-export type Source = 'memory' | 'redis' | 'origin'
+/** Where a value was kept. */
+export type Source = 'memory' | 'redis'
 
-/** Makes the value on a miss. */
-export type Loader<T> = () => Promise<T> | T
-
-/** What `get` and `remember` answer with `source: true`. */
-export interface Remembered<T> {
+/** What `get` answers with `source: true`. */
+export interface Found<T> {
   readonly value: T
   readonly source: Source
 }
 
+/** Makes the value on a miss. */
+export type Loader<T> = () => Promise<T> | T
+
+/** What `remember` answers with `source: true`; `'origin'` is the loader. */
+export interface Remembered<T> {
+  readonly value: T
+  readonly source: Source | 'origin'
+}
+
+const SET_OPTIONS = {
+  ttl: duration,
+  // `checkTags` reads them, limits included.
+  tags: where<readonly string[]>('a list of strings', Array.isArray),
+} as const
+
+const REMEMBER_OPTIONS = {
+  ...SET_OPTIONS,
+  staleWhileRevalidate: duration,
+  staleIfError: duration,
+  source: oneOf(true),
+} as const
+
+const LOADER: Reader<Loader<unknown>> = where('a function that makes the value', (value) => typeof value === 'function')
+
 /** Lifetime of what says nothing, where the cache's own `ttl` is "explicit only" (ms). */
 const DEFAULT_TTL = 60_000
-/** What an entry counts for beside key, tags and value (bytes). */
-const ENTRY_OVERHEAD = 400
+/** What an entry and each of its tags count for beside key and value (bytes), as measured on the heap. */
+const ENTRY_OVERHEAD = 600
+const TAG_OVERHEAD = 48
 
 export class Values {
   readonly #engine: Engine
-  readonly #flights: Flights<Entry>
+  readonly #flights: Flights<Landing>
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -51,7 +75,7 @@ export class Values {
 
   /** The value under this key, or undefined. With `source: true` also where it was found. Never rejects: a fault is a miss. */
   get<T>(key: string): Promise<T | undefined>
-  get<T>(key: string, options: { readonly source: true }): Promise<Remembered<T> | undefined>
+  get<T>(key: string, options: { readonly source: true }): Promise<Found<T> | undefined>
   async get<T>(key: string, options?: { readonly source: true }): Promise<unknown> {
     const { entry, source } = await this.#find(key)
     if (entry === undefined || !isFresh(entry, this.#engine.clock.now())) {
@@ -69,12 +93,13 @@ export class Values {
    * @throws CacheError for a value that is neither JSON nor bytes, for wrong tags and lifetimes
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
-    return this.setMany([{ key, value, ...options }])
+    const { ttl, tags } = readOptions('set', options, SET_OPTIONS)
+    return this.#keep('set', [{ key, value, ttl, tags }])
   }
 
   /** Forget a key everywhere; true when confirmed, false while pending. */
   async delete(key: string): Promise<boolean> {
-    return this.#confirmed({ tags: [tagOf.key(key)], patterns: [], all: false })
+    return this.#confirmed({ tags: [tagOf.key(this.#checked(key))], patterns: [], all: false })
   }
 
   /** Whether `get` would find a value. */
@@ -82,9 +107,12 @@ export class Values {
     return (await this.ttl(key)) !== undefined
   }
 
-  /** Give an entry a new lifetime from now; false when there is none. */
+  /** Give an entry a new lifetime from now, 0 ends it; false when there is no fresh value. */
   async expire(key: string, ttl: Duration): Promise<boolean> {
-    const staleAt = this.#engine.clock.now() + parseDuration('expire: ttl', ttl)
+    const lifetime = parseDuration('expire: ttl', ttl)
+    if (!(await this.exists(key))) return false
+    if (lifetime === 0) return this.delete(key)
+    const staleAt = this.#engine.clock.now() + lifetime
     return this.#engine.store.touch(this.#key(key), staleAt, staleAt)
   }
 
@@ -97,6 +125,7 @@ export class Values {
 
   /** The values of these keys in order, undefined where there is none; from Redis in one round trip per partition. */
   async getMany<T>(keys: readonly string[]): Promise<(T | undefined)[]> {
+    if (!Array.isArray(keys)) throw badOption('getMany', keys, 'a list of keys')
     return Promise.all(keys.map((key) => this.get<T>(key)))
   }
 
@@ -105,29 +134,35 @@ export class Values {
     items: readonly ({ readonly key: string; readonly value: unknown } & SetOptions)[],
     options: Pick<SetOptions, 'ttl'> = {},
   ): Promise<boolean> {
-    const drafts = items.map(({ key, value, ttl, tags }) => ({
-      key,
+    const { ttl: common } = readOptions('setMany', options, { ttl: duration })
+    if (!Array.isArray(items)) throw badOption('setMany', items, 'a list of { key, value }')
+    const read = items.map(({ key, value, ...own }) => {
+      const { ttl = common, tags } = readOptions('setMany', own, SET_OPTIONS)
+      return { key, value, ttl, tags }
+    })
+    return this.#keep('setMany', read)
+  }
+
+  async #keep(place: string, items: readonly Item[]): Promise<boolean> {
+    const checked = items.map(({ key, value, ttl, tags }) => ({
+      key: this.#checked(key),
       value: storable(key, value),
-      lifetime: this.#lifetime(ttl ?? options.ttl),
-      tags: checkTags('set', tags ?? []),
+      lifetime: ttl ?? this.#defaultLifetime,
+      tags: checkTags(place, tags ?? []),
     }))
-    const confirmed = await this.#confirmed({ tags: items.map(({ key }) => tagOf.key(key)), patterns: [], all: false })
+    // The last of a key: on their way to Redis two could overtake each other.
+    const drafts = [...new Map(checked.map((draft) => [draft.key, draft])).values()]
+    const confirmed = await this.#confirmed({ tags: drafts.map(({ key }) => tagOf.key(key)), patterns: [], all: false })
     if (!confirmed) return false
     const now = this.#engine.clock.now()
     const results = await Promise.all(
-      drafts.map(async ({ key, value, lifetime, tags }) =>
-        this.#engine.store.set(
-          this.#valueEntry({
-            key,
-            value,
-            tags,
-            now,
-            staleAt: now + lifetime,
-            deleteAt: now + lifetime,
-            at: this.#at(key),
-          }),
-        ),
-      ),
+      drafts.map(async ({ key, value, lifetime, tags }) => {
+        // Over before it begins: that the older value is gone is all there is to do.
+        if (lifetime === 0) return 'stored'
+        const staleAt = now + lifetime
+        const draft = { key, value, tags, now, staleAt, deleteAt: staleAt, at: this.#at(key) }
+        return this.#engine.store.set(this.#valueEntry(draft))
+      }),
     )
     return results.every((result) => result === 'stored')
   }
@@ -147,20 +182,21 @@ export class Values {
     options: RememberOptions & { readonly source?: true },
     loader: Loader<T>,
   ): Promise<T | Remembered<T>> {
-    const remembered = await this.#remember(key, options, loader)
-    return options.source === true ? remembered : remembered.value
+    const read = readOptions('remember', options, REMEMBER_OPTIONS)
+    const remembered = await this.#remember(key, read, LOADER.read('remember: loader', loader) as Loader<T>)
+    return read.source === true ? remembered : remembered.value
   }
 
-  async #remember<T>(key: string, options: RememberOptions, loader: Loader<T>): Promise<Remembered<T>> {
-    const lifetime = this.#lifetime(options.ttl)
+  async #remember<T>(key: string, read: OptionsOf<typeof REMEMBER_OPTIONS>, loader: Loader<T>): Promise<Remembered<T>> {
+    const { defaults } = this.#engine
     const windows = {
-      revalidate:
-        optional('staleWhileRevalidate', options.staleWhileRevalidate) ?? this.#engine.defaults.staleWhileRevalidate,
-      error: optional('staleIfError', options.staleIfError) ?? this.#engine.defaults.staleIfError,
+      revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
+      error: read.staleIfError ?? defaults.staleIfError,
     }
-    const tags = checkTags('remember', options.tags ?? [])
-    const load = (): Promise<T> => this.#load({ key, tags, lifetime, windows, loader })
+    const tags = checkTags('remember', read.tags ?? [])
+    const load: Load<T> = { key, tags, lifetime: read.ttl ?? this.#defaultLifetime, windows, loader }
 
+    const caller = { at: this.#engine.clock.monotonic(), early: this.#joinable(key), isLinked: this.#engine.reachable }
     const { entry, source } = await this.#find(key)
     const now = this.#engine.clock.now()
     if (entry !== undefined && isFresh(entry, now)) {
@@ -168,45 +204,71 @@ export class Values {
       return { value: valueOf<T>(entry), source }
     }
     if (entry !== undefined && now < entry.staleAt + windows.revalidate) {
-      const ttl = Math.floor((entry.staleAt - now) / 1_000)
-      this.#engine.report(key, { hit: true, ttl, detail: 'stale-while-revalidate' })
-      if (this.#joinable(key) === undefined) this.#engine.refresh(async () => void (await load()))
+      this.#engine.report(key, { hit: true, ttl: ttlOf(entry, now), detail: 'stale-while-revalidate' })
+      if (this.#joinable(key) === undefined) this.#engine.refresh(async () => void (await this.#load(load)))
       return { value: valueOf<T>(entry), source }
     }
-    const brought = await this.#joinable(key)?.wait(LOCK_WAIT_MS)
-    if (brought !== undefined) {
-      this.#engine.report(key, { hit: false, forward: 'uri-miss', collapsed: true })
-      return { value: valueOf<T>(brought), source: 'origin' }
-    }
-    this.#engine.report(key, { hit: false, forward: entry === undefined ? 'uri-miss' : 'stale', stored: true })
+    const forward = entry === undefined ? 'uri-miss' : 'stale'
     try {
-      return { value: await load(), source: 'origin' }
+      const { value, ...done } = await this.#bring(load, caller)
+      this.#engine.report(key, { hit: false, forward, ...done })
+      return { value, source: 'origin' }
     } catch (error) {
-      if (entry === undefined || this.#engine.clock.now() >= entry.staleAt + windows.error) throw error
+      const late = this.#engine.clock.now()
+      if (entry === undefined || late >= entry.staleAt + windows.error) {
+        this.#engine.report(key, { hit: false, forward })
+        throw error
+      }
+      this.#engine.report(key, { hit: false, forward, ttl: ttlOf(entry, late), detail: 'stale-if-error' })
       return { value: valueOf<T>(entry), source }
     }
+  }
+
+  /** What the loader brings: the run that is under way, or one of our own. */
+  async #bring<T>(load: Load<T>, caller: Caller): Promise<Brought<T>> {
+    const { clock } = this.#engine
+    const until = clock.monotonic() + LOCK_WAIT_MS
+    // With Redis away nothing says whether somebody has written since a run began: only one that began later will do.
+    const isCurrent = caller.isLinked && this.#engine.reachable
+    let landed = isCurrent && caller.early?.stamp === this.#stamp(load.key) ? caller.early : undefined
+    for (;;) {
+      // Nothing may be awaited between asking for a flight and beginning one: of many callers all would begin.
+      const flight = this.#joinable(load.key) ?? landed
+      landed = undefined
+      const leftMs = until - clock.monotonic()
+      if (flight === undefined || leftMs <= 0) return this.#load(load)
+      const landing = await flight.wait(leftMs)
+      if (landing === undefined || (!isCurrent && flight.startedAt < caller.at)) continue
+      if (landing.kind === 'failed') throw landing.error
+      const value = (landing.kind === 'nothing' ? undefined : valueOf<T>(landing.entry)) as T
+      return { value, collapsed: true }
+    }
+  }
+
+  /** Loader runs that others may wait for. */
+  protected get loads(): Bound {
+    return this.#flights.stats()
   }
 
   #key(key: string): string {
-    if (typeof key !== 'string' || key === '') {
-      throw new CacheError(
-        'ERR_CACHE_BAD_OPTION',
-        `key: ${show(key)} is not possible here. Use a string that is not empty.`,
-      )
-    }
-    return serviceKey(this.#engine.version, key)
+    return serviceKey(this.#engine.version, this.#checked(key))
   }
 
-  async #find(key: string): Promise<{ readonly entry: Entry | undefined; readonly source: 'memory' | 'redis' }> {
+  #checked(key: string): string {
+    if (typeof key !== 'string' || key === '') throw badOption('key', key, 'a string that is not empty')
+    return key
+  }
+
+  async #find(key: string): Promise<{ readonly entry: Entry | undefined; readonly source: Source }> {
     const found = this.#engine.store.get(this.#key(key))
     const source = found instanceof Promise || this.#engine.store.name === 'redis' ? 'redis' : 'memory'
     const entry = await found
     return { entry: entry?.kind === 'value' ? entry : undefined, source }
   }
 
-  #lifetime(ttl: Duration | undefined): number {
-    const own = this.#engine.defaults.ttl
-    return optional('ttl', ttl) ?? (own === false ? DEFAULT_TTL : own)
+  get #defaultLifetime(): number {
+    const { ttl } = this.#engine.defaults
+    return ttl === false ? DEFAULT_TTL : ttl
   }
 
   /** The state of the ledger as of which a fill begins. */
@@ -214,30 +276,47 @@ export class Values {
     return this.#engine.store.ledger(this.#key(key)).token
   }
 
-  #joinable(key: string): ReturnType<Flights<Entry>['join']> {
-    const full = this.#key(key)
-    return this.#flights.join(full, this.#engine.store.ledger(full).stamp)
+  #joinable(key: string): Flight<Landing> | undefined {
+    return this.#flights.join(this.#key(key), this.#stamp(key))
   }
 
-  async #load<T>({ key, tags, lifetime, windows, loader }: Load<T>): Promise<T> {
+  #stamp(key: string): object {
+    return this.#engine.store.ledger(this.#key(key)).stamp
+  }
+
+  /** Run the loader, keep what it brings and hand it to those waiting. */
+  async #load<T>({ key, tags, lifetime, windows, loader }: Load<T>): Promise<Brought<T>> {
     const full = this.#key(key)
     const at = this.#at(key)
-    const flight = this.#flights.begin(full, this.#engine.store.ledger(full).stamp)
-    let brought: Entry | undefined
+    const flight = this.#flights.isUnshared(full) ? undefined : this.#flights.begin(full, this.#stamp(key))
+    let landing: Landing | undefined
     try {
       const value = await loader()
-      const kept = value === undefined ? undefined : this.#storableOf(key, value)
-      if (kept === undefined) return value
+      if (value === undefined) {
+        landing = { kind: 'nothing' }
+        return { value }
+      }
+      const kept = this.#storableOf(key, value)
+      if (kept === undefined) {
+        // What cannot be kept cannot be shared either: do not let others wait for it one after the other.
+        this.#flights.markUnshared(full)
+        return { value }
+      }
+      this.#flights.clearUnshared(full)
       const now = this.#engine.clock.now()
       const staleAt = now + lifetime
       const deleteAt = staleAt + Math.max(windows.revalidate, windows.error)
       const entry = this.#valueEntry({ key, value: kept, tags, now, staleAt, deleteAt, at })
-      if (this.#engine.store.ledger(full).judge(entry) !== 'invalid') brought = entry
+      if (this.#engine.store.ledger(full).judge(entry) === 'invalid') return { value }
+      landing = { kind: 'brought', entry }
       // The caller has its value; what becomes of the copy is no reason to wait.
       void this.#engine.store.set(entry)
-      return value
+      return { value, stored: true }
+    } catch (error) {
+      landing = { kind: 'failed', error }
+      throw error
     } finally {
-      this.#flights.land(full, flight, brought)
+      this.#flights.land(full, flight, landing)
     }
   }
 
@@ -248,15 +327,15 @@ export class Values {
     } catch (cause) {
       const { events } = this.#engine
       events.emit('error', { where: 'remember', cause })
-      events.warnOnce(`remember:${key}`, `What was loaded for ${show(key)} is not kept: ${String(cause)}`)
+      events.warnOnce('remember', `What was loaded for ${show(key)} is not kept: ${String(cause)}`)
       return undefined
     }
   }
 
   #valueEntry({ key, value, tags, now, staleAt, deleteAt, at }: ValueDraft): Entry {
     const full = this.#key(key)
-    let bytes = ENTRY_OVERHEAD + 2 * full.length + (typeof value === 'string' ? 2 * value.length : value.length)
-    for (const tag of tags) bytes += tag.length
+    let bytes = ENTRY_OVERHEAD + 3 * full.length + (typeof value === 'string' ? 2 * value.length : value.length)
+    for (const tag of tags) bytes += TAG_OVERHEAD + tag.length
     return {
       kind: 'value',
       key: full,
@@ -282,6 +361,34 @@ export class Values {
       throw error
     }
   }
+}
+
+/** What a run of a loader has for those who waited: nothing at all (undefined) sends each on its own way. */
+type Landing =
+  | { readonly kind: 'brought'; readonly entry: Entry }
+  /** The loader brought undefined. */
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** What was so when a caller of `remember` came. */
+interface Caller {
+  /** Monotonic ms. */
+  readonly at: number
+  /** The run under way; it may land while Redis is asked. */
+  readonly early: Flight<Landing> | undefined
+  readonly isLinked: boolean
+}
+
+interface Brought<T> extends Pick<Outcome, 'collapsed' | 'stored'> {
+  readonly value: T
+}
+
+/** An item of `setMany`, its lifetime in ms. */
+interface Item {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl: number | undefined
+  readonly tags: readonly string[] | undefined
 }
 
 interface Windows {
@@ -312,20 +419,33 @@ interface ValueDraft {
 function storable(key: string, value: unknown): string | Buffer {
   if (Buffer.isBuffer(value)) return Buffer.from(value)
   if (value instanceof Uint8Array) return Buffer.from(value)
-  const json: string | undefined = JSON.stringify(value)
-  if (json === undefined) {
-    throw new CacheError(
-      'ERR_CACHE_BAD_OPTION',
-      `set: the value of ${show(key)} is ${show(value)}, which has no JSON form. Store data, or delete the key.`,
-    )
-  }
+  const json = jsonOf(key, value)
+  if (json === undefined) throw unstorable(key, value, undefined)
   return json
+}
+
+function jsonOf(key: string, value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw unstorable(key, value, cause)
+  }
+}
+
+function unstorable(key: string, value: unknown, cause: unknown): CacheError {
+  const why = cause instanceof Error ? ` (${cause.message.split('\n', 1)[0]})` : ''
+  return new CacheError(
+    'ERR_CACHE_BAD_OPTION',
+    `set: the value of ${show(key)} is ${show(value)}, which has no JSON form${why}. Store data, or delete the key.`,
+    { cause },
+  )
 }
 
 function valueOf<T>(entry: Entry): T {
   return (typeof entry.value === 'string' ? JSON.parse(entry.value) : Buffer.from(entry.value as Buffer)) as T
 }
 
-function optional(name: string, value: Duration | undefined): number | undefined {
-  return value === undefined ? undefined : parseDuration(name, value)
+/** Whole seconds left, negative when stale (RFC 9211 s. 2.4). */
+function ttlOf(entry: Entry, now: number): number {
+  return Math.floor((entry.staleAt - now) / 1_000)
 }

@@ -51,7 +51,14 @@ export async function closeSites(): Promise<void> {
   open.clear()
 }
 
-/** Let the event loop turn until something has happened; the test's own time-out ends a vain wait. */
+/** Longer than any test may take (ms): a wait in vain must end, or the run never does. */
+const VAIN_MS = 30_000
+
+/** Let the event loop turn until something has happened. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  const startedAt = performance.now()
+  while (!condition()) {
+    if (performance.now() - startedAt > VAIN_MS) throw new Error('It never happened')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }

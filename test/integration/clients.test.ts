@@ -1,0 +1,158 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { expect } from 'chai'
+import { Redis } from 'ioredis'
+import { Redis as Redis6 } from 'ioredis-6'
+import RedisMock from 'ioredis-mock'
+import { createCache } from '../../lib/cache.ts'
+import type { RedisClient } from '../../lib/redis.ts'
+import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+
+interface HandedIn extends RedisClient {
+  disconnect(): void
+  dbsize(): Promise<number>
+  listenerCount(event: string): number
+}
+
+const EVENTS = ['ready', 'close', 'end', 'error']
+const SETTINGS = { enableOfflineQueue: false, maxRetriesPerRequest: 0 }
+let namespaces = 0
+
+/** What holds for every client that is handed in. */
+function itUses(name: string, make: () => HandedIn): void {
+  it(`uses ${name} as it is, and leaves it open`, async () => {
+    const client = make()
+    const warnings: string[] = []
+    if (client.status !== 'ready') await once(client as never, 'ready')
+    const { status } = client
+    const [options, listeners] = [JSON.stringify(client.options), EVENTS.map((event) => client.listenerCount(event))]
+    const logger = { info() {}, warn: (line: string) => void warnings.push(line) }
+    const shared = { redis: client, namespace: `clients-${namespaces++}`, leaseMs: 200, deadlineMs: 1_000, logger }
+    const [cache, other] = [createCache(shared), createCache(shared)]
+    await Promise.all([cache.ready(), other.ready()])
+    expect(await cache.set('k', { n: 1 }, { tags: ['t'] })).to.equal(true)
+    await cache.set('bytes', Buffer.from([0, 255]))
+    expect(await other.get('k', { source: true })).to.deep.equal({ value: { n: 1 }, source: 'redis' })
+    expect([...((await other.get<Buffer>('bytes')) ?? [])]).to.deep.equal([0, 255])
+    await other.invalidate({ tags: ['t'] })
+    expect(await cache.get('k')).to.equal(undefined)
+    expect((await cache.entries()).entries.map((entry) => entry.name)).to.deep.equal(['bytes'])
+    expect(await cache.health()).to.include({ status: 'pass', connected: true })
+    await Promise.all([cache.close(), other.close()])
+    expect(client.status).to.equal(status)
+    expect(await client.dbsize()).to.be.greaterThan(0)
+    expect(JSON.stringify(client.options)).to.equal(options)
+    expect(EVENTS.map((event) => client.listenerCount(event))).to.deep.equal(listeners)
+    expect(warnings).to.deep.equal([])
+    client.disconnect()
+  })
+}
+
+describe('createCache with a client handed in', () => {
+  itUses('ioredis-mock', () => new RedisMock({ ...SETTINGS }) as unknown as HandedIn)
+})
+
+describeWithRedis('createCache with a client of a real Redis', () => {
+  let server: RedisServer
+  before(async () => {
+    server = await startRedis()
+  })
+  after(() => server.stop())
+
+  itUses('ioredis 5', () => new Redis(server.url, SETTINGS) as unknown as HandedIn)
+  itUses('ioredis 6', () => new Redis6(server.url, SETTINGS) as unknown as HandedIn)
+  itUses(
+    'a client with a keyPrefix',
+    () => new Redis(server.url, { ...SETTINGS, keyPrefix: 'app[1]*:' }) as unknown as HandedIn,
+  )
+
+  it('keeps to the prefix of the client', async () => {
+    const [client, plain] = [new Redis(server.url, { ...SETTINGS, keyPrefix: 'tenant:' }), new Redis(server.url)]
+    await plain.flushall()
+    await plain.set('foreign', 'stays')
+    const cache = createCache({ redis: client, namespace: 'prefixed', leaseMs: 40, deadlineMs: 1_000 })
+    await cache.ready()
+    await cache.set('k', 1)
+    await cache.invalidate({ all: true })
+    const keys = (await plain.keys('*')).filter((key) => key !== 'foreign')
+    expect(keys).to.not.deep.equal([])
+    for (const key of keys) expect(key).to.match(/^tenant:\{prefixed:0\}:/)
+    expect(await plain.get('foreign')).to.equal('stays')
+    await cache.close()
+    client.disconnect()
+    plain.disconnect()
+  })
+
+  it('warns once about settings with which commands pile up', async () => {
+    const client = new Redis(server.url)
+    const warnings: string[] = []
+    const logger = { info() {}, warn: (line: string) => void warnings.push(line) }
+    const cache = createCache({ redis: client, namespace: 'warned', logger })
+    await cache.ready()
+    await cache.get('k')
+    expect(warnings).to.have.length(1)
+    expect(warnings[0]).to.include('enableOfflineQueue: true and maxRetriesPerRequest: 20')
+    await cache.close()
+    client.disconnect()
+  })
+
+  it('takes options of ioredis, and ends the client it makes of them', async () => {
+    const admin = new Redis(server.url)
+    const cache = createCache({ redis: { host: '127.0.0.1', port: server.port, db: 3 }, namespace: 'own', leaseMs: 40 })
+    await cache.ready()
+    const before = String(await admin.client('LIST'))
+      .trim()
+      .split('\n').length
+    await cache.close()
+    const left = async (): Promise<number> =>
+      String(await admin.client('LIST'))
+        .trim()
+        .split('\n').length
+    while ((await left()) !== before - 1) await new Promise((resolve) => setTimeout(resolve, 5))
+    admin.disconnect()
+  })
+
+  it('lets the process end by itself after close', async () => {
+    const script = `
+      import { createCache } from './lib/cache.ts'
+      const cache = createCache({ redis: '${server.url}', leaseMs: 40 })
+      await cache.ready()
+      await cache.set('k', 1)
+      await cache.get('k')
+      await cache.close()
+      console.log('closed')`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const late = setTimeout(() => child.kill('SIGKILL'), 8_000)
+    let output = ''
+    child.stdout.on('data', (chunk) => {
+      output += String(chunk)
+    })
+    const [code] = (await once(child, 'close')) as [number | null]
+    clearTimeout(late)
+    expect({ code, output }).to.deep.equal({ code: 0, output: 'closed\n' })
+  })
+})
+
+describe('createCache with a wrong client', () => {
+  for (const [what, redis, message] of [
+    ['node-redis', { sendCommand() {}, get() {}, on() {} }, 'node-redis'],
+    ['another cache', { get() {}, set() {} }, 'is not an ioredis client'],
+    ['a function', () => {}, 'got function'],
+    [
+      'a Cluster that reads from replicas',
+      { mgetBuffer() {}, evalsha() {}, on() {}, isCluster: true, options: { scaleReads: 'slave' } },
+      'scaleReads',
+    ],
+  ] as const) {
+    it(`refuses ${what}`, () => {
+      const make = (): unknown => createCache({ redis: redis as never })
+      expect(make)
+        .to.throw()
+        .that.satisfies((error: Error) => {
+          return Reflect.get(error, 'code') === 'ERR_CACHE_BAD_CLIENT' && error.message.includes(message)
+        })
+    })
+  }
+})

@@ -1,0 +1,113 @@
+import { expect } from 'chai'
+import { Redis } from 'ioredis'
+import sinon from 'sinon'
+import { createCache } from '../../lib/cache.ts'
+import type { CacheOptions } from '../../lib/cache-options.ts'
+import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+import { closeNodes, eventually, isHit, startNode } from '../support/sharing.ts'
+
+describeWithRedis('commands sent to Redis', () => {
+  let server: RedisServer
+  let client: Redis
+  let sent: string[]
+  let namespace: string
+  let namespaces = 0
+  before(async () => {
+    server = await startRedis()
+  })
+  after(() => server.stop())
+  beforeEach(async () => {
+    client = new Redis(server.url, { enableOfflineQueue: false, lazyConnect: true, maxRetriesPerRequest: 0 })
+    await client.connect()
+    namespace = `commands-${namespaces++}`
+    sent = []
+    const send = client.sendCommand.bind(client)
+    sinon.replace(client, 'sendCommand', ((command: { name: string }, ...rest: []) => {
+      sent.push(command.name)
+      return send(command as never, ...rest)
+    }) as never)
+  })
+  afterEach(async () => {
+    await closeNodes()
+    sinon.restore()
+    client.disconnect()
+  })
+
+  /** With a lease so long that no heartbeat comes in between. */
+  const options = (): CacheOptions => ({ redis: client, namespace, leaseMs: '10m', deadlineMs: 1_000 })
+
+  /** Entries of `/x` and of the values `k0`, `k1`, ... that another process has stored. */
+  const fill = async (values: number): Promise<void> => {
+    const other = await startNode(new Map(), { redis: server.url, namespace, leaseMs: '10m', deadlineMs: 1_000 })
+    await other.cache.ready()
+    await other.get('/x')
+    for (let index = 0; index < values; index++) await other.cache.remember(`k${index}`, {}, () => index)
+    await eventually(async () => (await other.cache.entries()).entries.length === values + 1)
+  }
+
+  it('for a hit in memory there are none', async () => {
+    const node = await startNode(new Map(), options())
+    await node.cache.ready()
+    await node.get('/x')
+    await node.cache.remember('k', {}, () => 1)
+    // Whatever proves the lease is behind us when a hit has been served from memory.
+    await eventually(async () => (await node.cache.get('k', { source: true }))?.source === 'memory')
+    sent.length = 0
+    for (let request = 0; request < 50; request++) {
+      expect(isHit(await node.get('/x'))).to.equal(true)
+      expect(await node.cache.get('k')).to.equal(1)
+    }
+    expect(sent).to.deep.equal([])
+  })
+
+  it('for a hit in Redis there is exactly one', async () => {
+    await fill(1)
+    const node = await startNode(new Map(), { ...options(), memory: false })
+    await node.cache.ready()
+    // The first read may have to bring the mirror up to date.
+    await node.cache.get('nobody')
+    for (let request = 0; request < 5; request++) {
+      sent.length = 0
+      expect(isHit(await node.get('/x'))).to.equal(true)
+      expect(sent).to.deep.equal(['mget'])
+      expect(await node.cache.get('k0')).to.equal(0)
+      expect(sent).to.deep.equal(['mget', 'mget'])
+    }
+  })
+
+  it('for 50 readers of one key there is one', async () => {
+    await fill(1)
+    const node = await startNode(new Map(), { ...options(), memory: false })
+    await node.cache.ready()
+    await node.cache.get('nobody')
+    sent.length = 0
+    const values = await Promise.all(Array.from({ length: 50 }, () => node.cache.get('k0')))
+    expect(new Set(values)).to.deep.equal(new Set([0]))
+    expect(sent).to.deep.equal(['mget'])
+  })
+
+  it('for many keys at once there is one', async () => {
+    await fill(20)
+    const cache = createCache(options())
+    await cache.ready()
+    await cache.get('nobody')
+    sent.length = 0
+    const keys = Array.from({ length: 21 }, (_, index) => `k${index}`)
+    expect(await cache.getMany(keys)).to.deep.equal([...Array.from({ length: 20 }, (_, index) => index), undefined])
+    expect(sent.filter((name) => name === 'mget')).to.have.length(1)
+    await cache.close()
+  })
+
+  it('are none at all but for reading, filling, invalidating and the lease', async () => {
+    const node = await startNode(new Map(), { ...options(), leaseMs: 40 })
+    await node.cache.ready()
+    await node.get('/x')
+    await node.send({ method: 'PUT', path: '/x' })
+    await node.cache.set('k', { large: 'x'.repeat(5_000) })
+    await node.cache.get('k')
+    await node.cache.delete('k')
+    await node.cache.health()
+    await node.cache.entries()
+    expect(new Set(sent)).to.deep.equal(new Set(['evalsha', 'eval', 'mget', 'ping', 'scan']))
+  })
+})

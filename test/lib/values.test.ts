@@ -1,0 +1,101 @@
+import { expect } from 'chai'
+import { codeOf, describeValues, makeGate } from '../contracts/values.contract.ts'
+import { makeBench, until } from '../support/site.ts'
+
+describeValues('in memory', async () => makeBench())
+
+describe('Values', () => {
+  const { cache, warnings } = makeBench()
+  after(() => cache.close())
+
+  for (const [what, code, call] of [
+    ['an empty key', 'ERR_CACHE_BAD_OPTION', () => cache.get('')],
+    ['a key that is no text', 'ERR_CACHE_BAD_OPTION', () => cache.set(1 as never, 1)],
+    ['a key to delete that is no text', 'ERR_CACHE_BAD_OPTION', () => cache.delete(undefined as never)],
+    ['a list of keys that is none', 'ERR_CACHE_BAD_OPTION', () => cache.getMany('abc' as never)],
+    ['a list of items that is none', 'ERR_CACHE_BAD_OPTION', () => cache.setMany({ key: 'a', value: 1 } as never)],
+    ['a misspelt option of set', 'ERR_CACHE_UNKNOWN_OPTION', () => cache.set('k', 1, { tll: 1 } as never)],
+    ['a key among the options of set', 'ERR_CACHE_UNKNOWN_OPTION', () => cache.set('k', 1, { key: 'x' } as never)],
+    ['a number where options belong', 'ERR_CACHE_BAD_OPTION', () => cache.set('k', 1, 60 as never)],
+    ['a negative lifetime', 'ERR_CACHE_BAD_DURATION', () => cache.set('k', 1, { ttl: -1 })],
+    ['a lifetime without a unit', 'ERR_CACHE_BAD_DURATION', () => cache.set('k', 1, { ttl: '60' })],
+    ['no number', 'ERR_CACHE_BAD_DURATION', () => cache.expire('k', Number.NaN)],
+    ['a misspelt item', 'ERR_CACHE_UNKNOWN_OPTION', () => cache.setMany([{ key: 'k', value: 1, tag: ['a'] } as never])],
+    ['a wrong lifetime for all', 'ERR_CACHE_BAD_DURATION', () => cache.setMany([], { ttl: 'soon' })],
+    ['tags that are no list', 'ERR_CACHE_BAD_OPTION', () => cache.set('k', 1, { tags: 'a' as never })],
+    ['129 tags', 'ERR_CACHE_BAD_OPTION', () => cache.remember('k', { tags: Array(129).fill('a') }, () => 1)],
+    [
+      'a misspelt option of remember',
+      'ERR_CACHE_UNKNOWN_OPTION',
+      () => cache.remember('k', { swr: 1 } as never, () => 1),
+    ],
+    [
+      'a loader in the place of options',
+      'ERR_CACHE_BAD_OPTION',
+      () => cache.remember('k', (() => 1) as never, () => 1),
+    ],
+    ['no loader', 'ERR_CACHE_BAD_OPTION', () => cache.remember('k', {}, undefined as never)],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      expect(await codeOf(call())).to.equal(code)
+    })
+  }
+
+  it('names what was probably meant', async () => {
+    const [result] = await Promise.allSettled([cache.set('k', 1, { swr: 1 } as never)])
+    expect(String((result as PromiseRejectedResult).reason)).to.include('set: unknown option "swr"')
+    const [other] = await Promise.allSettled([cache.remember('k', { expires: 1 } as never, () => 1)])
+    expect(String((other as PromiseRejectedResult).reason)).to.include('Did you mean "ttl"?')
+  })
+
+  it('warns once of what loaders bring that cannot be kept', async () => {
+    for (const key of ['a', 'b']) await cache.remember(key, {}, () => () => 1)
+    expect(warnings).to.have.length(1)
+    expect(warnings[0]).to.include('What was loaded for "a" is not kept')
+  })
+
+  it('uses the windows of the cache where a call says nothing', async () => {
+    const bench = makeBench({ ttl: '2s', staleWhileRevalidate: '3s', staleIfError: '10s' })
+    await bench.cache.remember('k', {}, () => 1)
+    bench.clock.advance(2_000)
+    expect(await bench.cache.remember('k', {}, () => 2)).to.equal(1)
+    bench.clock.advance(6_000)
+    const { value } = await bench.cache.remember('k', { source: true }, () => Promise.reject(new Error('late')))
+    expect(value).to.equal(2)
+    await bench.cache.close()
+  })
+
+  it('keeps values for a minute where the cache stores only what is explicit', async () => {
+    const bench = makeBench({ ttl: false })
+    await bench.cache.set('k', 1)
+    expect(await bench.cache.ttl('k')).to.equal(60)
+    await bench.cache.close()
+  })
+
+  it('waits no longer than a second for the loader of somebody else', async () => {
+    let elapsed = 0
+    const clock = { now: () => Date.now(), monotonic: () => elapsed }
+    const bench = makeBench({ clock })
+    const [slow, other] = [makeGate<number>(), makeGate<number>()]
+    const first = bench.cache.remember('k', {}, slow.loader)
+    await until(() => slow.calls === 1)
+    elapsed = 1_000
+    const second = bench.cache.remember('k', {}, other.loader)
+    await until(() => other.calls === 1)
+    other.open(2)
+    expect(await second).to.equal(2)
+    slow.open(1)
+    expect(await first).to.equal(1)
+    await bench.cache.close()
+  })
+
+  it('keeps the values of two versions apart', async () => {
+    const [one, two] = [makeBench({ version: 1 }), makeBench({ version: 2 })]
+    await one.cache.set('k', 1)
+    const [entry] = (await one.cache.entries()).entries
+    expect(entry).to.include({ key: 'V 1 k', name: 'k', kind: 'value' })
+    await two.cache.set('k', 1)
+    expect((await two.cache.entries()).entries[0]?.key).to.equal('V 2 k')
+    await Promise.all([one.cache.close(), two.cache.close()])
+  })
+})
