@@ -36,6 +36,8 @@ export interface GuardOptions {
 const FAILURES_TO_OPEN = 3
 const PROBE_EVERY_MS = 250
 const STUCK_MS = 1_000
+/** A time-out that comes after so many times its deadline is not counted. */
+const BUSY_FACTOR = 2
 
 /**
  * Deadline and breaker in front of Redis: nobody waits longer than the deadline, and after three failures in a row nobody waits
@@ -76,12 +78,15 @@ export class Guard {
       this.trip('not connected')
       throw new GuardError('open', 'Redis is not connected')
     }
+    const sentAt = this.#options.monotonic()
     try {
       const result = await within(command, deadlineMs)
       this.#failures = 0
       return result
     } catch (error) {
-      this.#count(error)
+      // A timer that is this late says that the process was busy, and nothing of the other side.
+      const isOurs = isTimeout(error) && this.#options.monotonic() - sentAt > BUSY_FACTOR * deadlineMs
+      if (!isOurs) this.#count(error)
       throw error
     }
   }
@@ -176,6 +181,10 @@ function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
+function isTimeout(error: unknown): boolean {
+  return error instanceof GuardError && error.fault === 'timeout'
+}
+
 function reasonOf(error: unknown): string {
-  return error instanceof GuardError && error.fault === 'timeout' ? 'no answer in time' : messageOf(error)
+  return isTimeout(error) ? 'no answer in time' : messageOf(error)
 }

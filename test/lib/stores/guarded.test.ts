@@ -58,6 +58,19 @@ describe('Guard', () => {
     expect(clock.countTimers()).to.equal(0)
   })
 
+  it('does not blame Redis for time-outs of a process that was too busy to look', async () => {
+    const target = guard()
+    for (let time = 0; time < 5; time++) {
+      const late = fault(target.run(hang))
+      // The process does something else: the clock goes on, the timer fires when it is done.
+      clock.setSystemTime(clock.now + 200)
+      await clock.tickAsync(51)
+      expect(await late).to.equal('timeout')
+    }
+    expect(target.open).to.equal(false)
+    target.close()
+  })
+
   it('takes the cause along when a command fails or throws', async () => {
     const cause = new Error('WRONGTYPE')
     for (const command of [
