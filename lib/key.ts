@@ -1,3 +1,5 @@
+import { targetUri } from './http/target.ts'
+
 /**
  * Keys, made so that no value of one part can imitate another (RFC 9111 s. 2): the parts before the URI contain no space, a
  * URI contains none, and what follows it is JSON.
@@ -54,9 +56,16 @@ export const tagOf = {
   path: (path: string): string => `p:${path.toWellFormed()}`,
 } as const
 
+/** Scheme and host in lower case, without the default port: as entries have it. */
+function normalUri(url: string): string {
+  const [, scheme = '', authority = '', rest = ''] = /^([a-z]+):\/\/([^/?]*)(.*)$/is.exec(url) ?? []
+  const path = rest.startsWith('/') ? rest : `/${rest}`
+  return targetUri({ scheme: scheme.toLowerCase(), authority, originalUrl: path })?.uri ?? url
+}
+
 /** The tags that a URL to invalidate names: a path under every host, `//host/p` under both schemes, or exactly one URI. */
 export function urlTags(url: string): readonly string[] {
-  if (url.startsWith('//')) return [tagOf.uri(`http:${url}`), tagOf.uri(`https:${url}`)]
+  if (url.startsWith('//')) return ['http:', 'https:'].map((scheme) => tagOf.uri(normalUri(scheme + url)))
   if (url.startsWith('/')) return [tagOf.path(url)]
-  return [tagOf.uri(url)]
+  return [tagOf.uri(normalUri(url))]
 }

@@ -81,6 +81,15 @@ export class Responses {
     return this.#select(primary, found, headers)
   }
 
+  /** The same from memory alone; undefined where that has nothing. */
+  peek(primary: string, headers: RequestHeaders): ResponseEntry | undefined {
+    const found = this.#store.peek(primary)
+    if (found === undefined || found.kind === 'response') return found as ResponseEntry | undefined
+    if (found.kind !== 'variants') return undefined
+    const keys = (found.value as VariantIndex).sets.map((names) => keyOfVariant(primary, names, headers))
+    return newest(keys.map((key) => (key === undefined ? undefined : this.#store.peek(key))))
+  }
+
   #select(primary: string, found: Entry | undefined, headers: RequestHeaders): Awaitable<Lookup> {
     if (found === undefined) return URI_MISS
     if (found.kind === 'response') return found as ResponseEntry

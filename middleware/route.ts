@@ -77,7 +77,7 @@ export function cacheRoute(options: CacheRouteOptions | false): Middleware {
     ...(vary === undefined ? {} : { vary: listOrCallback(vary) }),
     ...(scope === undefined ? {} : { permitted: true }),
   }
-  let own: Settings | undefined
+  let own: Settings | false | undefined
   const prefixes = new Map<string, string>()
   const prefixOf = (req: IncomingMessage): string => {
     const { engine, mount } = own as Settings
@@ -105,8 +105,11 @@ export function cacheRoute(options: CacheRouteOptions | false): Middleware {
       if (partitionOf === undefined) return next()
       return servePartition(exchange, partitionOf, req, next)
     }
+    own ??= settingsOf(read.cache, options)
+    // The environment asks for a default cache that cannot be made: it was said once, and the handler answers.
+    if (own === false) return next()
     const mount: Mount = {
-      settings: (own ??= settingsOf(read.cache, options)),
+      settings: own,
       prefixOf,
       prepare: (made) => made.annotate(annotation),
       ...(partitionOf === undefined ? {} : { partitionOf }),
@@ -134,11 +137,19 @@ function policyOf({
 /** How many constant starts of keys one route remembers. */
 const MAX_PREFIXES = 1_000
 
-/** The settings of a route that caches by itself. */
-function settingsOf(cache: Cache | undefined, options: CacheRouteOptions): Settings {
-  const settings = readSettings('cacheMiddleware', cache === undefined ? {} : { cache })
-  for (const hint of optionHints('cacheRoute', options, OPTIONS)) settings.engine.events.warn(hint)
-  return settings
+/**
+ * The settings of a route that caches by itself; false where the environment asks for a default cache that cannot be made. Only the
+ * first request shows that one is needed, and no request fails because of the cache.
+ */
+function settingsOf(cache: Cache | undefined, options: CacheRouteOptions): Settings | false {
+  try {
+    const settings = readSettings('cacheMiddleware', cache === undefined ? {} : { cache })
+    for (const hint of optionHints('cacheRoute', options, OPTIONS)) settings.engine.events.warn(hint)
+    return settings
+  } catch (cause) {
+    console.warn(`[cache] A cacheRoute does not cache, because the default cache cannot be made: ${String(cause)}`)
+    return false
+  }
 }
 
 /** The pattern of the route where the router tells it. */

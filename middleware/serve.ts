@@ -5,7 +5,7 @@ import { invalidatedUris, isSafeMethod } from '../lib/http/methods.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import type { Credentials } from '../lib/http/storing.ts'
 import { primaryKey, tagOf } from '../lib/key.ts'
-import { LOCK_WAIT_MS } from '../lib/lease.ts'
+import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
 import { Exchange, exchangeOf } from './exchange.ts'
@@ -85,7 +85,13 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, p
   const found = settings.engine.responses.lookup(visit.primary, req.headers)
   if (!(found instanceof Promise)) return decide(visit, found, undefined)
   const entered = visit
-  found.then((late) => decide(entered, late, undefined)).catch((cause) => failed(entered, cause))
+  found
+    .then((late) => {
+      // A fill that landed while Redis was asked leaves nothing to join, and a miss that is out of date.
+      const landed = late.kind === 'miss' ? settings.engine.responses.peek(entered.primary, req.headers) : undefined
+      decide(entered, landed ?? late, undefined)
+    })
+    .catch((cause) => failed(entered, cause))
 }
 
 /** Something failed after a wait: what the handler threw is the process's, as it is without us; the rest is the next one's. */
@@ -206,7 +212,7 @@ interface Fallback {
 
 /** Nothing to serve: wait for a fill that is under way, else begin one. */
 function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefined): void {
-  const { req, res, mount, directives } = visit
+  const { res, mount, directives } = visit
   const { settings } = mount
   if (directives?.onlyIfCached === true) {
     // CCQ-8, CST-3: ours, not the handler's, so it says nothing of a stored response.
@@ -219,20 +225,36 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
   if (!settings.engine.reachable && why.forward !== 'bypass') {
     return forward(visit, miss, { ...why, forward: 'bypass', detail: 'store-unavailable' }, since)
   }
-  if (visit.credentials === undefined && why.forward !== 'request') {
-    const { responses, clock } = settings.engine
-    const now = clock.monotonic()
-    const left = LOCK_WAIT_MS - (now - (since ?? now))
-    const flight = left > 0 ? responses.join(visit, miss, req.headers) : undefined
-    if (flight !== undefined) {
-      responses
-        .await(flight, { target: visit, headers: req.headers, timeoutMs: left })
-        .then((found) => decide(visit, found, since ?? now))
-        .catch((cause) => failed(visit, cause))
-      return
-    }
-  }
-  return fill(visit, miss, why)
+  const flight = why.forward === 'request' ? undefined : joinable(visit, miss)
+  const now = settings.engine.clock.monotonic()
+  const began = since ?? now
+  if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, why)
+  return wait(visit, flight, { miss, why, since: began })
+}
+
+/** A fill that is under way and that this request may share. */
+function joinable(visit: Visit, miss: Miss): Flight<ResponseEntry> | undefined {
+  if (visit.credentials !== undefined) return undefined
+  return visit.mount.settings.engine.responses.join(visit, miss, visit.req.headers)
+}
+
+interface Waiting {
+  readonly miss: Miss
+  readonly why: Fallback
+  /** When the visit began to wait (monotonic ms). */
+  readonly since: number
+}
+
+/** Wait for somebody else's fill, but no longer than the lock wait, then share it or go on. */
+function wait(visit: Visit, flight: Flight<ResponseEntry>, { miss, why, since }: Waiting): void {
+  const { responses, clock, reachable } = visit.mount.settings.engine
+  // I23: with Redis away nothing says who has written since a fill began; only one that began later will do.
+  const isUsable = reachable || flight.startedAt >= since
+  const timeoutMs = LOCK_WAIT_MS - (clock.monotonic() - since)
+  responses
+    .await(flight, { target: visit, headers: visit.req.headers, timeoutMs })
+    .then((found) => (isUsable ? decide(visit, found, since) : forward(visit, miss, why, since)))
+    .catch((cause) => failed(visit, cause))
 }
 
 /** Why the handler's answer is of no use to others. */

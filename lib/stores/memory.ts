@@ -70,6 +70,10 @@ export class MemoryStore implements Store {
     return undefined
   }
 
+  peek(key: string): Entry | undefined {
+    return this.get(key)
+  }
+
   /** Whether something is kept under this key, right or not. */
   has(key: string): boolean {
     return this.#slots.has(key)

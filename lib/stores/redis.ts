@@ -169,6 +169,10 @@ export class RedisStore implements Store {
     return this.reachable ? this.#partition(key).reads.get(key) : undefined
   }
 
+  peek(_key: string): undefined {
+    return undefined
+  }
+
   async set(entry: Entry): Promise<SetResult> {
     const { mirror } = this.#partition(entry.key)
     if (mirror.ledger.judge(entry) === 'invalid') return 'invalidated'
@@ -362,17 +366,20 @@ export class RedisStore implements Store {
 
   #startHeartbeat(): void {
     const everyMs = Math.max(1, this.#leaseMs / 4)
-    this.#openBus()
     let idleMs = 0
+    const beat = (): void => {
+      if (!this.reachable) return
+      this.#openBus()
+      for (const { mirror } of this.#partitions) void this.#confirm(mirror)
+    }
+    beat()
     this.#heartbeat = setInterval(() => {
       idleMs = this.#used ? 0 : idleMs + everyMs
       this.#used = false
-      if (idleMs >= IDLE_MS) {
+      if (idleMs < IDLE_MS) beat()
+      else {
         clearInterval(this.#heartbeat)
         this.#heartbeat = undefined
-      } else if (this.reachable) {
-        this.#openBus()
-        for (const { mirror } of this.#partitions) void this.#confirm(mirror)
       }
     }, everyMs).unref()
   }

@@ -58,6 +58,8 @@ export interface Store {
   ledger(key: string): TagLedger
   /** The valid entry of this key. Reads of one tick may share a round trip. */
   get(key: string): Awaitable<Entry | undefined>
+  /** The same if it is at hand without asking anybody; undefined where somebody would have to be asked. */
+  peek(key: string): Entry | undefined
   /** Keep an entry, unless a write has overtaken its fill. */
   set(entry: Entry): Awaitable<SetResult>
   /** Change when an entry ends; false when there is none. */

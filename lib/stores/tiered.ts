@@ -46,14 +46,15 @@ export class TieredStore implements Store {
   }
 
   get(key: string): Awaitable<Entry | undefined> {
-    if (this.#isProven(key)) {
-      const entry = this.#memory.get(key)
-      if (entry !== undefined) {
-        this.#redis.keepAlive()
-        return entry
-      }
-    }
+    const entry = this.peek(key)
+    if (entry !== undefined) return entry
     return this.#redis.reachable ? this.#read(key) : undefined
+  }
+
+  peek(key: string): Entry | undefined {
+    const entry = this.#isProven(key) ? this.#memory.get(key) : undefined
+    if (entry !== undefined) this.#redis.keepAlive()
+    return entry
   }
 
   async #read(key: string): Promise<Entry | undefined> {

@@ -150,6 +150,27 @@ describeWithRedis('an application whose Redis', function () {
     expect((await other.get('/x')).text).to.equal('1')
   })
 
+  it('is away shares a run of the handler only with those who came before it began', async () => {
+    await start()
+    await server.kill9()
+    await eventually(() => node.cache.stats().status === 'degraded')
+    const calls = node.calls
+    let open: () => void = () => {}
+    node.hold(new Promise((resolve) => (open = resolve)))
+    const early = node.get('/x')
+    await eventually(() => node.calls === calls + 1)
+    // Written through another process, which this one cannot hear of.
+    database.set('/x', 7)
+    let arrived = 0
+    node.server.on('request', () => arrived++)
+    const late = [node.get('/x'), node.get('/x'), node.get('/x')]
+    await eventually(() => arrived === late.length)
+    open()
+    expect(await early).to.include({ text: '0' })
+    expect((await early).header('cache-status')).to.contain('detail=store-unavailable')
+    for (const answer of await Promise.all(late)) expect(answer).to.include({ status: 200, text: '7' })
+  })
+
   it('is away refuses to confirm what promises something, and never throws otherwise', async () => {
     await start()
     const { cache } = node

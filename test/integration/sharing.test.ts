@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { expect } from 'chai'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { closeNodes, type Database, eventually, isHit, type Node, startNode } from '../support/sharing.ts'
@@ -26,6 +27,23 @@ describeWithRedis('processes that share a Redis', () => {
     await a.get(path)
     await eventually(async () => isHit(await b.get(path)))
   }
+
+  it('run a handler that answers at once only once for requests that come together', async () => {
+    // Memory is in use, and its mirror confirmed.
+    await a.get('/warm')
+    await eventually(() => a.cache.engine.store.peek('R 1 app G http://shop.example/warm') !== undefined)
+    const calls = a.calls
+    // One connection, all requests in one packet: their look-ups share a command, and its answer comes to all at once.
+    const socket = connect(a.port, '127.0.0.1')
+    socket.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20))
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk.toString()
+    })
+    await eventually(() => text.split('HTTP/1.1 200').length === 21)
+    socket.destroy()
+    expect(a.calls - calls).to.equal(1)
+  })
 
   it('answer from what another has stored, with the same bytes and fields', async () => {
     const first = await a.get('/x')

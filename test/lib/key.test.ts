@@ -116,6 +116,12 @@ describe('urlTags', () => {
   it('names an absolute URI exactly', () => {
     expect(urlTags(uri)).to.deep.equal([`u:${uri}`])
   })
+
+  it('writes scheme, host and port as entries have them', () => {
+    expect(urlTags('HTTP://Shop.Example:80/P?q=A')).to.deep.equal(['u:http://shop.example/P?q=A'])
+    expect(urlTags('https://shop.example')).to.deep.equal(['u:https://shop.example/'])
+    expect(urlTags('//Shop.Example:443/p')).to.deep.equal(['u:http://shop.example:443/p', 'u:https://shop.example/p'])
+  })
 })
 
 describe('tagOf', () => {

@@ -400,3 +400,35 @@ for (const framework of EXPRESSES) {
     })
   })
 }
+
+describe('cacheRoute without any cache', () => {
+  const shared = globalThis as { [key: symbol]: unknown }
+  const state = Symbol.for('cachewell')
+  let before: unknown
+  const warn = console.warn
+  const warnings: string[] = []
+
+  beforeEach(() => {
+    before = shared[state]
+    delete shared[state]
+    process.env['CACHE_DEFAULT_TTL'] = 'soon'
+    console.warn = (message: string) => void warnings.push(message)
+  })
+  afterEach(async () => {
+    shared[state] = before
+    delete process.env['CACHE_DEFAULT_TTL']
+    console.warn = warn
+    await closeSites()
+  })
+
+  it('answers, uncached and with one warning, where the environment is wrong', async () => {
+    let calls = 0
+    const site = await openSite(
+      makeListener('node:http', [cacheRoute({ ttl: '5m' })], (_req, res) => res.end(`${++calls}`)),
+    )
+    expect(await site.get('/a')).to.include({ status: 200, text: '1' })
+    expect(await site.get('/a')).to.include({ status: 200, text: '2' })
+    expect(warnings).to.have.length(1)
+    expect(warnings[0]).to.contain('CACHE_DEFAULT_TTL')
+  })
+})
