@@ -42,6 +42,14 @@ export class Recording {
     this.#chunks = undefined
     if (chunks === undefined) return undefined
     const complete = declared === undefined ? whole || !clientLeft : declared === this.#bytes
-    return complete ? Buffer.concat(chunks, this.#bytes) : undefined
+    return complete ? joined(chunks, this.#bytes) : undefined
   }
+}
+
+/** In memory of its own: a slice of node's shared pool would keep the whole pool alive as long as the entry. */
+function joined(chunks: readonly Buffer[], bytes: number): Buffer {
+  const body = Buffer.allocUnsafeSlow(bytes)
+  let offset = 0
+  for (const chunk of chunks) offset += chunk.copy(body, offset)
+  return body
 }
