@@ -1,19 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import weakEtag from 'etag'
 import { parseCacheControl } from '../lib/http/cache-control.ts'
-import { formatCacheStatus, xCache } from '../lib/http/cache-status.ts'
-import { isNotModified } from '../lib/http/conditional.ts'
-import { formatHttpDate, parseHttpDate } from '../lib/http/dates.ts'
-import { parseEntityTag } from '../lib/http/entity-tag.ts'
+import { formatHttpDate } from '../lib/http/dates.ts'
 import { type Fields, fieldValue, type RequestHeaders, requestField, storableFields } from '../lib/http/fields.ts'
 import { type Credentials, judgeStoring, type Permission, type Verdict } from '../lib/http/storing.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, RecordedResponse, ResponseEntry } from '../lib/responses.ts'
 import { type Annotation, Annotations } from './annotations.ts'
+import { Conditions } from './conditions.ts'
 import { fieldsOf, type Original, type Watcher } from './intercept.ts'
 import { Recording } from './record.ts'
 import { replay } from './replay.ts'
 import type { Settings } from './settings.ts'
+import { StatusField } from './status-field.ts'
 
 /**
  * One request that went to its handler: what is said about its response on the way, whether that may be stored, and what the
@@ -44,9 +43,6 @@ const EXCHANGE: unique symbol = Symbol.for('cachewell.exchange') as never
 export function exchangeOf(res: ServerResponse): Exchange | undefined {
   return (res as { [EXCHANGE]?: Exchange })[EXCHANGE]
 }
-
-/** Request fields that the handler does not see while its response may be stored: the cache answers them (CON-18). */
-const CONDITIONS = ['if-none-match', 'if-modified-since'] as const
 
 /** Statuses of a failed handler for which a stale entry may stand in (RFC 5861 s. 4). */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
@@ -82,14 +78,15 @@ export class Exchange implements Watcher {
   readonly #outer: Head
   #target: FillTarget | undefined
   #fill: Fill | undefined
-  #hidden = false
   #kept: Kept | undefined
   /** All of the handler's head, and the head after our own changes to it. */
   #fields: Fields = []
   #prepared: Head = new Map()
   #preparedStatus = 0
-  /** Our `Cache-Status`, and what stood there before; undefined until it is told. */
-  #told: { readonly field: string; readonly before: HeadValue } | undefined
+  readonly #conditions: Conditions
+  readonly #statusField: StatusField
+  /** The outcome is in the counters. */
+  #reported = false
   #recording: Recording | undefined
   /** The response is somebody else's: nothing is recorded any more. */
   #done = false
@@ -106,10 +103,12 @@ export class Exchange implements Watcher {
     this.#background = background ?? false
     this.#requestedAt = settings.engine.clock.now()
     this.#headers = { ...req.headers }
+    this.#conditions = new Conditions(req, this.#headers)
+    this.#statusField = new StatusField(res, settings.headers)
     this.#outer = headOf(res)
     this.#target = target
     this.#fill = fill
-    if (fill !== undefined) this.#hideConditions()
+    if (fill !== undefined) this.#conditions.hide()
     ;(res as { [EXCHANGE]?: Exchange })[EXCHANGE] = this
     res.once('close', () => this.#close())
   }
@@ -138,13 +137,13 @@ export class Exchange implements Watcher {
     this.#dropFill(true)
     this.#target = target
     this.#fill = fill
-    if (fill !== undefined) this.#hideConditions()
+    if (fill !== undefined) this.#conditions.hide()
   }
 
   /** Answer from an entry found on the way in; nothing of this is recorded. */
   answer(entry: ResponseEntry, outcome: Outcome): void {
     this.#dropFill(true)
-    this.#restoreConditions()
+    this.#conditions.restore()
     this.#done = true
     const { settings } = this
     settings.engine.report(entry.key, outcome)
@@ -175,7 +174,7 @@ export class Exchange implements Watcher {
     if (this.#done || this.#standIn(now) !== undefined) return
     // A head that could not be written is followed by another one.
     if (this.#kept !== undefined) this.#dropFill(false)
-    this.#untell()
+    this.#statusField.untell()
     const fields = fieldsOf(this.#res)
     const declared = declaredLength(fields)
     const kept = this.#decide(fields, now, declared ?? whole?.length ?? 0)
@@ -185,7 +184,7 @@ export class Exchange implements Watcher {
       this.#kept = kept
       this.#recording = new Recording({ maxBytes: this.#annotations.maxBodySize, declared, whole: whole !== undefined })
     }
-    this.#answerCondition(fields, now)
+    this.#conditions.answer(this.#res, fields, now)
     this.#tell(status, kept, now)
     this.#fields = fields
     this.#prepared = headOf(this.#res)
@@ -207,7 +206,7 @@ export class Exchange implements Watcher {
       detail: 'stale-if-error',
     }
     this.#dropFill(false)
-    this.#restoreConditions()
+    this.#conditions.restore()
     this.#done = true
     return (out) => {
       settings.engine.report(spare.key, outcome)
@@ -249,7 +248,7 @@ export class Exchange implements Watcher {
 
   /** Session middlewares set their cookie while the head is written: judge what really went out (CKI-3). */
   afterHead(): void {
-    this.#restoreConditions()
+    this.#conditions.restore()
     if (this.#kept === undefined) return
     const isLate = ([name]: readonly [string, string]): boolean => LATE.has(name.toLowerCase())
     const fields = [...this.#fields.filter((line) => !isLate(line)), ...fieldsOf(this.#res).filter(isLate)]
@@ -373,23 +372,6 @@ export class Exchange implements Watcher {
     })
   }
 
-  /** The client's own condition, hidden from the handler, judged on its answer as Express would have (CON-18 A). */
-  #answerCondition(fields: Fields, now: number): void {
-    const res = this.#res
-    if (!this.#hidden || res.statusCode !== 200) return
-    const etag = fieldValue(fields, 'etag')
-    const modified = fieldValue(fields, 'last-modified')
-    const validators = {
-      etag: etag === undefined ? undefined : parseEntityTag(etag),
-      modifiedAt: modified === undefined ? undefined : parseHttpDate(modified, now),
-    }
-    if (!isNotModified(this.#headers, validators, now)) return
-    res.statusCode = 304
-    res.statusMessage = ''
-    for (const name of ['Content-Type', 'Content-Length', 'Content-Encoding', 'Content-Language', 'Transfer-Encoding'])
-      res.removeHeader(name)
-  }
-
   /** Put the outcome into the counters and on the response; `status` is the handler's. */
   #tell(status: number, kept: Kept | string, now: number): void {
     // With Redis away those who wait now are served, and nobody later.
@@ -405,35 +387,10 @@ export class Exchange implements Watcher {
       ...(outOfPlay && !stored ? {} : { stored }),
       ...(detail === undefined ? {} : { detail }),
     }
-    if (!this.#background && this.#told === undefined) this.settings.engine.report(this.#target?.primary, outcome)
-    const before = this.#res.getHeader('Cache-Status')
-    tellOutcome(this.#res, outcome, this.settings, this.#target?.primary)
-    this.#told = { field: String(this.#res.getHeader('Cache-Status')), before }
-  }
-
-  /** Take back what was told in a head that was not written. */
-  #untell(): void {
-    const [res, told] = [this.#res, this.#told]
-    if (told === undefined || String(res.getHeader('Cache-Status')) !== told.field) return
-    if (told.before === undefined) res.removeHeader('Cache-Status')
-    else res.setHeader('Cache-Status', told.before)
-  }
-
-  #hideConditions(): void {
-    for (const name of CONDITIONS) {
-      if (this.#req.headers[name] === undefined) continue
-      this.#hidden = true
-      delete this.#req.headers[name]
-    }
-  }
-
-  /** REU-11: whoever looks at the request afterwards finds it as it came. */
-  #restoreConditions(): void {
-    if (!this.#hidden) return
-    for (const name of CONDITIONS) {
-      const value = this.#headers[name]
-      if (typeof value === 'string') this.#req.headers[name] = value
-    }
+    const key = this.#target?.primary
+    if (!this.#background && !this.#reported) this.settings.engine.report(key, outcome)
+    this.#reported = true
+    this.#statusField.tell(outcome, key)
   }
 
   #dropFill(remember: boolean): void {
@@ -447,19 +404,9 @@ export class Exchange implements Watcher {
 
   /** The connection is done with: what was not committed by now never will be. */
   #close(): void {
-    this.#restoreConditions()
+    this.#conditions.restore()
     if (!this.#res.writableEnded) this.#dropFill(false)
   }
-}
-
-/** Put an outcome on a response: our member of `Cache-Status` after those of others, `X-Cache` where asked for. */
-function tellOutcome(res: ServerResponse, outcome: Outcome, settings: Settings, key: string | undefined): void {
-  if (settings.headers === false) return
-  const debug = settings.headers === 'debug'
-  const member = formatCacheStatus(outcome, debug ? key : undefined)
-  const before = res.getHeader('Cache-Status')
-  res.setHeader('Cache-Status', before === undefined ? member : [before, member].flat().join(', '))
-  if (debug) res.setHeader('X-Cache', xCache(outcome))
 }
 
 function declaredLength(fields: Fields): number | undefined {
