@@ -226,8 +226,8 @@ describeWithRedis('RedisStore', () => {
       expect(await store.set(entry)).to.equal('stored')
       expect(await store.get(entry.key)).to.deep.equal(entry)
     }
+    // The store's clock follows Redis TIME: it may differ from the one that the entries were made by.
     for (const key of await admin.keys(`{test-${namespaces}:0}:e:*`))
-      // The store's clock follows Redis TIME: it may differ from the one that the entries were made by.
       expect(await admin.pttl(key)).to.be.within(100_000, 121_000)
   })
 
