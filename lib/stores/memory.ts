@@ -109,7 +109,7 @@ export class MemoryStore implements Store {
   ): InvalidationReceipt {
     this.#ledgerOf('').invalidate(targets)
     if (targets.all) this.clear()
-    return { ack: 'all', partitions: 1 }
+    return { ack: 'memory', partitions: 1 }
   }
 
   /** Give all memory back. */

@@ -13,7 +13,7 @@ export interface InvalidationTargets {
   readonly all: boolean
 }
 
-/** How far an invalidation is known to have reached. */
+/** How far an invalidation is known to have reached: this process, where there is no Redis; Redis; every process. */
 export type Ack = 'memory' | 'redis' | 'all'
 
 export interface InvalidationReceipt {

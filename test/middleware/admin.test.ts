@@ -88,7 +88,7 @@ describe('adminRouter', () => {
         await request(server).get('/cache/health/').expect(200)
         await request(server).get('/cache/entries?limit=5').expect(200).expect({ entries: [] })
         const { body } = await request(server).delete('/cache').expect(200)
-        expect(body).to.include({ ack: 'all', all: true })
+        expect(body).to.include({ ack: 'memory', all: true })
         await request(server).get('/cachestats').expect(404)
       })
     }
@@ -442,7 +442,7 @@ describe('adminRouter', () => {
         const { body } = await request(bare(cache))
           .delete(`/tags/${encodeURIComponent(tag)}`)
           .expect(200)
-        expect(body).to.include({ ack: 'all', partitions: 1 })
+        expect(body).to.include({ ack: 'memory', partitions: 1 })
         expect(body.tags).to.deep.equal([tag])
         expect(body.elapsedMs).to.be.a('number')
         expect([await cache.get('in'), await cache.get('out')]).to.deep.equal([undefined, 2])

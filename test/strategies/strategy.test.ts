@@ -178,7 +178,7 @@ describe('defineStrategy', () => {
       await product({ shopId: 1, productId: 2 })
       await search({})
       const result = await events.productChanged({ productId: 1 })
-      expect(result).to.include({ ack: 'all', partitions: 1 })
+      expect(result).to.include({ ack: 'memory', partitions: 1 })
       expect(await product({ shopId: 1, productId: 2 })).to.equal(2)
       expect(await product({ shopId: 1, productId: 1 })).to.equal(4)
       expect(await search({})).to.equal(5)

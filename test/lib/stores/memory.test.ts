@@ -25,7 +25,7 @@ describe('MemoryStore', () => {
     expect(store.set(entry)).to.equal('stored')
     expect(store.get(entry.key)).to.equal(entry)
     expect(store.touch(entry.key, clock.now() + 5, clock.now() + 5)).to.equal(true)
-    expect(store.invalidate({ ...NOTHING, all: true }, NOW)).to.deep.equal({ ack: 'all', partitions: 1 })
+    expect(store.invalidate({ ...NOTHING, all: true }, NOW)).to.deep.equal({ ack: 'memory', partitions: 1 })
   })
 
   it('lets the least recently used go first', () => {
