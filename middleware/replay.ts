@@ -33,7 +33,7 @@ export interface Replay {
  */
 export function replay({ req, res, entry, outcome, settings, key, now }: Replay): void {
   const { value } = entry
-  const age = Math.floor(currentAge({ cachedAt: entry.cachedAt, initialAge: value.initialAge, now }) / 1_000)
+  const age = Math.floor(currentAge(entry, now) / 1_000)
   const { headers } = req
   if (value.status === 200 && (hasCondition(headers) || headers.range !== undefined)) {
     const part = selectedPart(req, entry, now)

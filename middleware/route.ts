@@ -198,19 +198,8 @@ function servePartition(
 const MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 
 function serveFound(exchange: Exchange, entry: ResponseEntry, otherwise: () => void): void {
-  const { value } = entry
   const now = exchange.settings.engine.clock.now()
-  const reuse = judgeReuse({
-    staleAt: entry.staleAt,
-    cachedAt: entry.cachedAt,
-    initialAge: value.initialAge,
-    alwaysValidate: value.alwaysValidate,
-    staleWhileRevalidate: 0,
-    audience: value.audience,
-    credentialed: exchange.credentials !== undefined,
-    directives: undefined,
-    now,
-  })
+  const reuse = judgeReuse(entry, { credentialed: exchange.credentials !== undefined, directives: undefined, now })
   if (reuse !== 'serve') return otherwise()
   exchange.answer(entry, { hit: true, ttl: Math.floor((entry.staleAt - now) / 1_000) })
 }

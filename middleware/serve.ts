@@ -151,14 +151,7 @@ function decide(visit: Visit, found: Lookup, since: number | undefined): void {
   const { settings } = mount
   const { engine } = settings
   const now = engine.clock.now()
-  const { value } = found
-  const reuse = judgeReuse({
-    staleAt: found.staleAt,
-    cachedAt: found.cachedAt,
-    initialAge: value.initialAge,
-    alwaysValidate: value.alwaysValidate,
-    staleWhileRevalidate: value.staleWhileRevalidate,
-    audience: value.audience,
+  const reuse = judgeReuse(found, {
     credentialed: visit.credentials !== undefined,
     directives: settings.requestDirectives ? directives : undefined,
     now,

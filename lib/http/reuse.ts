@@ -1,13 +1,9 @@
+import type { Entry } from '../entry.ts'
 import type { CacheControl } from './cache-control.ts'
+import type { StoredResponse } from './stored-response.ts'
 
-/** Everything that decides whether a stored response answers a request (decision table B). */
-export interface ReuseInput {
-  readonly staleAt: number
-  readonly cachedAt: number
-  readonly initialAge: number
-  readonly alwaysValidate: boolean
-  readonly staleWhileRevalidate: number
-  readonly audience: 'everyone' | 'anonymous'
+/** What of a request decides whether a stored response answers it (decision table B). */
+export interface ReuseRequest {
   readonly credentialed: boolean
   /** The request's directives where they are honoured, else undefined. */
   readonly directives: CacheControl | undefined
@@ -21,39 +17,39 @@ export interface ReuseInput {
 export type Reuse = 'serve' | 'serve-stale' | 'refuse' | 'request' | 'stale'
 
 /** May this stored response answer this request? */
-export function judgeReuse(input: ReuseInput): Reuse {
+export function judgeReuse(entry: Entry<StoredResponse>, { credentialed, directives, now }: ReuseRequest): Reuse {
+  const { staleAt, value } = entry
   // DR-8: what was made for people without credentials is not for those with.
-  if (input.audience === 'anonymous' && input.credentialed) return 'refuse'
+  if (value.audience === 'anonymous' && credentialed) return 'refuse'
   // DR-11
-  if (input.alwaysValidate) return 'stale'
-  const { directives, now } = input
-  const fresh = now < input.staleAt
+  if (value.alwaysValidate) return 'stale'
+  const fresh = now < staleAt
   if (directives !== undefined) {
-    const forced = forcedByRequest(input, directives)
+    const forced = forcedByRequest(entry, directives, now)
     if (forced) return fresh ? 'request' : 'stale'
     // DR-17: a window that the response forbids is 0 in the entry, and then the client's wish does not count either.
-    if (!fresh && directives.maxStale !== undefined && input.staleWhileRevalidate > 0) {
-      if (now - input.staleAt <= directives.maxStale * 1_000) return 'serve-stale'
+    if (!fresh && directives.maxStale !== undefined && value.staleWhileRevalidate > 0) {
+      if (now - staleAt <= directives.maxStale * 1_000) return 'serve-stale'
     }
   }
   // DR-15: equal is stale.
   if (fresh) return 'serve'
   // DR-18, STA-8
   const asksForFreshness = directives?.maxAge !== undefined || directives?.minFresh !== undefined
-  return now < input.staleAt + input.staleWhileRevalidate && !asksForFreshness ? 'serve-stale' : 'stale'
+  return now < staleAt + value.staleWhileRevalidate && !asksForFreshness ? 'serve-stale' : 'stale'
 }
 
 /** Current age in ms (RFC 9111 s. 4.2.3). */
-export function currentAge(input: Pick<ReuseInput, 'cachedAt' | 'initialAge' | 'now'>): number {
-  return input.initialAge + Math.max(0, input.now - input.cachedAt)
+export function currentAge({ cachedAt, value }: Entry<StoredResponse>, now: number): number {
+  return value.initialAge + Math.max(0, now - cachedAt)
 }
 
-function forcedByRequest(input: ReuseInput, directives: CacheControl): boolean {
+function forcedByRequest(entry: Entry<StoredResponse>, directives: CacheControl, now: number): boolean {
   // DR-12
   if (directives.noCache) return true
   // DR-13
-  if (directives.maxAge !== undefined && (directives.maxAge === 0 || currentAge(input) > directives.maxAge * 1_000))
-    return true
+  const { maxAge, minFresh } = directives
+  if (maxAge !== undefined && (maxAge === 0 || currentAge(entry, now) > maxAge * 1_000)) return true
   // DR-14
-  return directives.minFresh !== undefined && input.staleAt - input.now < directives.minFresh * 1_000
+  return minFresh !== undefined && entry.staleAt - now < minFresh * 1_000
 }
