@@ -1,8 +1,10 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { ServerResponse } from 'node:http'
+import { boundaryFor, multipartByteranges } from '../lib/http/byteranges.ts'
 import { formatCacheStatus, xCache } from '../lib/http/cache-status.ts'
 import { hasCondition, isNotModified } from '../lib/http/conditional.ts'
-import { fieldValue } from '../lib/http/fields.ts'
-import { rangeApplies, singleRange } from '../lib/http/ranges.ts'
+import { fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
+import { type ByteRange, byteRanges, rangeApplies } from '../lib/http/ranges.ts'
 import { currentAge } from '../lib/http/reuse.ts'
 import type { StoredResponse } from '../lib/http/stored-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
@@ -17,8 +19,14 @@ export interface ReplayResponse {
   end(body?: Buffer): unknown
 }
 
+/** Of a request what a replay needs: a node request, or what a client had sent. */
+export interface ReplayRequest {
+  readonly method?: string | undefined
+  readonly headers: RequestHeaders
+}
+
 export interface Replay {
-  readonly req: IncomingMessage
+  readonly req: ReplayRequest
   readonly res: ReplayResponse
   readonly entry: ResponseEntry
   readonly outcome: Outcome
@@ -35,8 +43,9 @@ export function replay({ req, res, entry, outcome, settings, key, now }: Replay)
   const { value } = entry
   const age = Math.floor(currentAge(entry, now) / 1_000)
   const { headers } = req
-  if (value.status === 200 && (hasCondition(headers) || headers.range !== undefined)) {
-    const part = selectedPart(req, entry, now)
+  if (value.status === 200 && (hasCondition(headers) || headers['range'] !== undefined)) {
+    // CMP-4: compression above us would compress a part of the whole.
+    const part = selectedPart(req, entry, now, !('flush' in res))
     if (part !== undefined) {
       writeLines(res, part.status, [...part.head, ...lastLines(age, outcome, settings, key)], value.repeats)
       res.end(part.body)
@@ -105,25 +114,34 @@ interface Part {
 }
 
 /** What the client's own condition or range makes of a stored 200 (RFC 9110 s. 13.2.2); undefined: the whole. */
-function selectedPart(req: IncomingMessage, entry: ResponseEntry, now: number): Part | undefined {
+function selectedPart(
+  { method, headers }: ReplayRequest,
+  entry: ResponseEntry,
+  now: number,
+  mayCut: boolean,
+): Part | undefined {
   const { value } = entry
   // CON-22: the condition first.
-  if (isNotModified(req.headers, value, now)) return { status: 304, head: value.notModifiedHead, body: undefined }
-  return req.headers.range === undefined || req.method !== 'GET' ? undefined : rangeOf(req.headers, value, now)
+  if (isNotModified(headers, value, now)) return { status: 304, head: value.notModifiedHead, body: undefined }
+  // RNG-1, QRY-9
+  return headers['range'] === undefined || method !== 'GET' || !mayCut ? undefined : rangeOf(headers, value, now)
 }
 
-/** One range of a stored 200 (RFC 9110 s. 14.2), or undefined: then the whole is the answer. */
-function rangeOf(headers: IncomingMessage['headers'], value: StoredResponse, now: number): Part | undefined {
+/** The ranges of a stored 200 that were asked for (RFC 9110 s. 14.2), or undefined: then the whole is the answer. */
+function rangeOf(headers: RequestHeaders, value: StoredResponse, now: number): Part | undefined {
   const validators = {
     etag: value.etag,
+    negotiated: value.vary.includes('accept-encoding'),
     lastModified: fieldValue(value.fields, 'last-modified'),
     date: fieldValue(value.fields, 'date'),
   }
-  if (fieldValue(value.fields, 'accept-ranges') === 'none' || !rangeApplies(headers, validators, now)) return undefined
+  // RNG-22
+  const isRefused = fieldValue(value.fields, 'accept-ranges')?.toLowerCase() === 'none'
+  if (isRefused || !rangeApplies(headers, validators, now)) return undefined
   const length = value.body.length
-  const range = singleRange(headers.range, length)
-  if (range === undefined) return undefined
-  if (range === 'unsatisfiable') {
+  const ranges = byteRanges(requestField(headers, 'range'), length)
+  if (ranges === undefined) return undefined
+  if (ranges === 'unsatisfiable') {
     // RNG-18: nobody is to keep this answer.
     const date = validators.date === undefined ? [] : ['Date', validators.date]
     return {
@@ -132,15 +150,52 @@ function rangeOf(headers: IncomingMessage['headers'], value: StoredResponse, now
       body: undefined,
     }
   }
-  const head: string[] = []
-  for (let index = 0; index < value.head.length; index += 2) {
-    const name = value.head[index] as string
-    // RNG-17: digests of the whole content do not describe the part.
-    if (!NOT_IN_206.has(name.toLowerCase())) head.push(name, value.head[index + 1] as string)
-  }
-  head.push('Content-Range', `bytes ${range.start}-${range.end}/${length}`)
-  head.push('Content-Length', String(range.end - range.start + 1))
-  return { status: 206, head, body: value.body.subarray(range.start, range.end + 1) }
+  // RNG-15: who sends `If-Range` has the rest of the head.
+  const omitted = headers['if-range'] === undefined ? NOT_IN_206 : NOT_AFTER_IF_RANGE
+  // RNG-12: what is one range in the end is no multipart.
+  return ranges.length === 1 ? onePart(value, ranges[0] as ByteRange, omitted) : severalParts(value, ranges, omitted)
 }
 
-const NOT_IN_206 = new Set(['content-length', 'content-digest', 'content-md5', 'content-range'])
+/** RNG-10 */
+function onePart(value: StoredResponse, { start, end }: ByteRange, omitted: ReadonlySet<string>): Part {
+  const head = headWithout(value.head, omitted)
+  head.push('Content-Range', `bytes ${start}-${end}/${value.body.length}`, 'Content-Length', String(end - start + 1))
+  return { status: 206, head, body: value.body.subarray(start, end + 1) }
+}
+
+/** RNG-11. Undefined when no boundary was found. */
+function severalParts(
+  value: StoredResponse,
+  ranges: readonly ByteRange[],
+  omitted: ReadonlySet<string>,
+): Part | undefined {
+  const boundary = boundaryFor(value.body, randomBytes)
+  if (boundary === undefined) return undefined
+  const contentType = value.withheld.includes('content-type') ? undefined : fieldValue(value.fields, 'content-type')
+  const { contentType: multipart, body } = multipartByteranges({ body: value.body, ranges, contentType, boundary })
+  const head = headWithout(value.head, new Set([...omitted, 'content-type']))
+  head.push('Content-Type', multipart, 'Content-Length', String(body.length))
+  return { status: 206, head, body }
+}
+
+function headWithout(lines: readonly string[], omitted: ReadonlySet<string>): string[] {
+  const head: string[] = []
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = lines[index] as string
+    if (!omitted.has(name.toLowerCase())) head.push(name, lines[index + 1] as string)
+  }
+  return head
+}
+
+/** RNG-17: digests of the whole content do not describe the part; lengths and ranges are its own. */
+const NOT_IN_206: ReadonlySet<string> = new Set(['content-length', 'content-digest', 'content-md5', 'content-range'])
+
+/** What describes the representation, but for the fields that every 206 has (RFC 9110 s. 15.3.7). */
+const NOT_AFTER_IF_RANGE: ReadonlySet<string> = new Set([
+  ...NOT_IN_206,
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'last-modified',
+  'repr-digest',
+])

@@ -1,11 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect } from 'chai'
+import type { ResponseEntry } from '../../lib/responses.ts'
+import { MemoryStore } from '../../lib/stores/memory.ts'
 import { cacheMiddleware } from '../../middleware/cache.ts'
+import { type ReplayRequest, replay } from '../../middleware/replay.ts'
 import type { CacheMiddlewareOptions } from '../../middleware/settings.ts'
 import { FRAMEWORKS, type Handler, makeListener } from '../support/app.ts'
+import { responseEntry } from '../support/entries.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import type { Answer } from '../support/http-client.ts'
 import { type Bench, closeSites, makeBench, openSite, type Site } from '../support/site.ts'
 
 const BODY = '0123456789'
+
+/** The lines of each part of a multipart answer; fails when its framing is wrong. */
+function partsOf(answer: Answer): string[][] {
+  const [, boundary = ''] = /^multipart\/byteranges; boundary=([0-9A-Za-z]{1,70})$/.exec(
+    answer.header('content-type') ?? '',
+  ) ?? ['']
+  expect(boundary).not.to.equal('')
+  const [start, ...parts] = `\r\n${answer.text}`.split(`\r\n--${boundary}`)
+  expect([start, parts.pop()]).to.deep.equal(['', '--\r\n'])
+  return parts.map((part) => part.slice(2).split('\r\n'))
+}
 
 for (const framework of FRAMEWORKS) {
   describe(`answering from memory on ${framework}`, () => {
@@ -325,7 +342,13 @@ for (const framework of FRAMEWORKS) {
         'bytes=-0': [416, '', 'bytes */10'],
         'bytes=5-2': [200, BODY, undefined],
         'bytes=a-b': [200, BODY, undefined],
-        'bytes=0-0,2-2': [200, BODY, undefined],
+        'bytes=0-0,x': [200, BODY, undefined],
+        'bytes=0-3,2-5,4-7': [200, BODY, undefined],
+        'bytes=0-99999999999999999999999999': [206, BODY, 'bytes 0-9/10'],
+        'bytes=0-1,2-3': [206, '0123', 'bytes 0-3/10'],
+        'bytes=4-5,0-3': [206, '012345', 'bytes 0-5/10'],
+        'bytes=0-0,99-': [206, '0', 'bytes 0-0/10'],
+        'bytes=99-,-0': [416, '', 'bytes */10'],
         'items=0-1': [200, BODY, undefined],
       }
       for (const [range, expected] of Object.entries(parts)) {
@@ -355,6 +378,188 @@ for (const framework of FRAMEWORKS) {
           expect((await site.get('/a', { Range: 'bytes=0-0', 'If-Range': condition })).status).to.equal(status)
         })
       }
+      it('answers several ranges with one part each (RNG-11, TV-88)', async () => {
+        const site = await start(whole)
+        await site.get('/a')
+        bench.clock.advance(3_000)
+        const answer = await site.get('/a', { Range: 'bytes=8-,0-1,4-4' })
+        expect([answer.status, answer.reason]).to.deep.equal([206, 'Partial Content'])
+        expect(answer.header('content-range')).to.equal(undefined)
+        expect(answer.lines('content-length')).to.deep.equal([String(answer.body.length)])
+        expect(answer.header('transfer-encoding')).to.equal(undefined)
+        expect(partsOf(answer)).to.deep.equal([
+          ['Content-Type: text/plain', 'Content-Range: bytes 8-9/10', '', '89'],
+          ['Content-Type: text/plain', 'Content-Range: bytes 0-1/10', '', '01'],
+          ['Content-Type: text/plain', 'Content-Range: bytes 4-4/10', '', '4'],
+        ])
+        expect(['etag', 'last-modified', 'age', 'x-cache'].map((name) => answer.header(name))).to.deep.equal([
+          '"v1"',
+          'Mon, 02 Nov 2026 10:00:00 GMT',
+          '3',
+          'HIT',
+        ])
+      })
+      it('gives each multipart a boundary of its own (RNG-11)', async () => {
+        const site = await start(whole)
+        await site.get('/a')
+        const types = new Set<string | undefined>()
+        for (let turn = 0; turn < 3; turn++) {
+          types.add((await site.get('/a', { Range: 'bytes=0-0,2-2' })).header('content-type'))
+        }
+        expect(types.size).to.equal(3)
+      })
+      it('gives parts no type where the response has none (RNG-11)', async () => {
+        const site = await start((res) => {
+          res.setHeader('Content-Length', BODY.length)
+          res.end(BODY)
+        })
+        await site.get('/a')
+        const answer = await site.get('/a', { Range: 'bytes=0-0,2-2' })
+        expect(partsOf(answer)).to.deep.equal([
+          ['Content-Range: bytes 0-0/10', '', '0'],
+          ['Content-Range: bytes 2-2/10', '', '2'],
+        ])
+      })
+      it('shows parts no type that is withheld (CCR-3)', async () => {
+        const site = await start((res) => {
+          res.setHeader('Content-Type', 'text/x-secret')
+          res.setHeader('Cache-Control', 'max-age=60, no-cache="content-type"')
+          res.end(BODY)
+        })
+        await site.get('/a')
+        const answer = await site.get('/a', { Range: 'bytes=0-0,2-2' })
+        expect(partsOf(answer)).to.have.length(2)
+        expect(answer.text).not.to.contain('secret')
+      })
+      it('keeps fields that repeat beside a multipart', async () => {
+        const site = await start((res) => {
+          res.setHeader('Content-Type', 'text/plain')
+          res.setHeader('X-Twice', ['a', 'b'])
+          res.end(BODY)
+        })
+        await site.get('/a')
+        const answer = await site.get('/a', { Range: 'bytes=0-0,2-2' })
+        expect(partsOf(answer)).to.have.length(2)
+        expect(answer.lines('x-twice')).to.deep.equal(['a', 'b'])
+        expect(answer.lines('content-type')).to.have.length(1)
+      })
+      it('answers 20 one-byte ranges with the whole (RNG-14, TV-95)', async () => {
+        const site = await start((res) => res.end(BODY.repeat(10)))
+        await site.get('/a')
+        const list = Array.from({ length: 20 }, (_, index) => `${(index * 37) % 100}-${(index * 37) % 100}`)
+        expect((await site.get('/a', { Range: `bytes=${list.join(',')}` })).status).to.equal(200)
+      })
+      it('ignores a Range that came on two lines (RNG-4)', async () => {
+        const site = await start(whole)
+        await site.get('/a')
+        const answer = await site.get('/a', [
+          ['Range', 'bytes=0-1'],
+          ['Range', 'bytes=4-5'],
+        ])
+        expect([answer.status, answer.text]).to.deep.equal([200, BODY])
+      })
+
+      context('of a response with every field', () => {
+        const dated = { Date: 'Fri, 20 Nov 2026 12:00:00 GMT', Expires: 'Fri, 20 Nov 2026 13:00:00 GMT' }
+        const required = {
+          ...dated,
+          'Cache-Control': 'max-age=60',
+          ETag: '"v1"',
+          'Content-Location': '/a.txt',
+          Vary: 'Accept-Language',
+        }
+        const ofRepresentation = {
+          'Content-Encoding': 'x-rot13',
+          'Content-Language': 'de',
+          'Last-Modified': 'Mon, 02 Nov 2026 10:00:00 GMT',
+          'Repr-Digest': 'sha-256=:AAAA:',
+        }
+        const ofContent = { 'Content-Digest': 'sha-256=:BBBB:', 'Content-MD5': 'CCCC' }
+        const other = { 'X-Other': '1', 'Access-Control-Allow-Origin': '*' }
+        const everything = (res: ServerResponse): void => {
+          const fields = { ...required, ...ofRepresentation, ...ofContent, ...other, 'Content-Type': 'text/plain' }
+          for (const [name, value] of Object.entries(fields)) res.setHeader(name, value)
+          res.end(BODY)
+        }
+        const valuesIn = (answer: Answer, fields: object): Record<string, string | undefined> =>
+          Object.fromEntries(Object.keys(fields).map((name) => [name, answer.header(name)]))
+        const noneOf = (fields: object): Record<string, undefined> =>
+          Object.fromEntries(Object.keys(fields).map((name) => [name, undefined]))
+
+        for (const range of ['bytes=0-1', 'bytes=0-1,4-5']) {
+          it(`keeps all but digests of the content for ${range} (RNG-15, RNG-16, RNG-17)`, async () => {
+            const site = await start(everything)
+            await site.get('/a')
+            const answer = await site.get('/a', { Range: range })
+            expect(answer.status).to.equal(206)
+            const kept = { ...required, ...ofRepresentation, ...other, Age: '0' }
+            expect(valuesIn(answer, kept)).to.deep.equal(kept)
+            expect(valuesIn(answer, ofContent)).to.deep.equal(noneOf(ofContent))
+          })
+          it(`leaves out what the client has for ${range} with If-Range (RNG-15)`, async () => {
+            const site = await start(everything)
+            await site.get('/a')
+            const answer = await site.get('/a', { Range: range, 'If-Range': '"v1"' })
+            expect(answer.status).to.equal(206)
+            const kept = { ...required, ...other, Age: '0' }
+            expect(valuesIn(answer, kept)).to.deep.equal(kept)
+            const gone = { ...ofRepresentation, ...ofContent }
+            expect(valuesIn(answer, gone)).to.deep.equal(noneOf(gone))
+          })
+        }
+        it('sends the type of one part only without If-Range, of several always (RNG-11, RNG-15)', async () => {
+          const site = await start(everything)
+          await site.get('/a')
+          expect((await site.get('/a', { Range: 'bytes=0-1' })).header('content-type')).to.equal('text/plain')
+          const one = await site.get('/a', { Range: 'bytes=0-1', 'If-Range': '"v1"' })
+          expect([one.header('content-type'), one.text]).to.deep.equal([undefined, '01'])
+          const several = await site.get('/a', { Range: 'bytes=0-1,4-5', 'If-Range': '"v1"' })
+          expect(partsOf(several)).to.deep.equal([
+            ['Content-Type: text/plain', 'Content-Range: bytes 0-1/10', '', '01'],
+            ['Content-Type: text/plain', 'Content-Range: bytes 4-5/10', '', '45'],
+          ])
+        })
+        it('gives nobody a reason to keep a 416 (RNG-18, TV-86)', async () => {
+          const site = await start(everything)
+          await site.get('/a')
+          const answer = await site.get('/a', { Range: 'bytes=10-' })
+          expect(answer.status).to.equal(416)
+          const { Date: date, ...gone } = { ...required, ...ofRepresentation, ...ofContent, ...other }
+          expect(valuesIn(answer, gone)).to.deep.equal(noneOf(gone))
+          expect([answer.header('date'), answer.header('content-range')]).to.deep.equal([date, 'bytes */10'])
+        })
+        it('answers the whole with all fields where If-Range fails (RNG-7)', async () => {
+          const site = await start(everything)
+          await site.get('/a')
+          const answer = await site.get('/a', { Range: 'bytes=0-1,4-5', 'If-Range': '"v2"' })
+          expect([answer.status, answer.text]).to.deep.equal([200, BODY])
+          const kept = { ...required, ...ofRepresentation, ...ofContent, ...other }
+          expect(valuesIn(answer, kept)).to.deep.equal(kept)
+        })
+      })
+
+      it('never matches If-Range with a weak tag (RNG-7, TV-90)', async () => {
+        const site = await start((res) => {
+          res.setHeader('ETag', 'W/"v1"')
+          res.end(BODY)
+        })
+        await site.get('/a')
+        for (const tag of ['W/"v1"', '"v1"']) {
+          const answer = await site.get('/a', { Range: 'bytes=0-1', 'If-Range': tag })
+          expect([answer.status, answer.text]).to.deep.equal([200, BODY])
+        }
+      })
+      it('answers the whole of nothing (RNG-19)', async () => {
+        const site = await start((res) => res.end())
+        await site.get('/a')
+        const answer = await site.get('/a', { Range: 'bytes=0-' })
+        expect([answer.status, answer.header('content-length')]).to.deep.equal([200, '0'])
+      })
+      it('does not advertise ranges that the handler did not (RNG-22)', async () => {
+        const site = await start(whole)
+        await site.get('/a')
+        expect((await site.get('/a')).header('accept-ranges')).to.equal(undefined)
+      })
       it('answers a matching condition with 304, not with a part', async () => {
         const site = await start(whole)
         await site.get('/a')
@@ -367,18 +572,25 @@ for (const framework of FRAMEWORKS) {
         })
         await site.get('/a')
         await site.get('/moved')
-        const head = await site.send({ method: 'HEAD', path: '/a', headers: { Range: 'bytes=0-0' } })
-        expect([head.status, head.header('content-length')]).to.deep.equal([200, '10'])
+        for (const range of ['bytes=0-0', 'bytes=0-0,2-2', 'bytes=99-']) {
+          const head = await site.send({ method: 'HEAD', path: '/a', headers: { Range: range } })
+          expect([head.status, head.header('content-length')]).to.deep.equal([200, '10'])
+        }
         expect((await site.get('/moved', { Range: 'bytes=0-0' })).status).to.equal(301)
       })
-      it('does not cut where the response says Accept-Ranges: none', async () => {
-        const site = await start((res) => {
-          res.setHeader('Accept-Ranges', 'none')
-          res.end(BODY)
+      for (const none of ['none', 'None']) {
+        it(`does not cut where the response says Accept-Ranges: ${none} (RNG-22)`, async () => {
+          const site = await start((res) => {
+            res.setHeader('Accept-Ranges', none)
+            res.end(BODY)
+          })
+          await site.get('/a')
+          for (const range of ['bytes=0-0', 'bytes=0-0,2-2', 'bytes=99-']) {
+            const answer = await site.get('/a', { Range: range })
+            expect([answer.status, answer.header('accept-ranges')]).to.deep.equal([200, none])
+          }
         })
-        await site.get('/a')
-        expect((await site.get('/a', { Range: 'bytes=0-0' })).status).to.equal(200)
-      })
+      }
     })
 
     it('answers only-if-cached with 504 where nothing is stored', async () => {
@@ -412,3 +624,47 @@ for (const framework of FRAMEWORKS) {
     })
   })
 }
+
+describe('replay', () => {
+  const clock = new FakeClock(Date.UTC(2026, 10, 20, 12))
+  const entry = responseEntry(new MemoryStore({ maxBytes: 1e6, clock }), clock.now(), '/a', { value: BODY })
+
+  /** What goes out for a request that is no node request. */
+  function answerTo(req: ReplayRequest): { readonly status: number; readonly body: string | undefined } {
+    let status = 0
+    let body: Buffer | undefined
+    const res = {
+      statusMessage: '',
+      setHeader() {},
+      writeHead: (code: number) => void (status = code),
+      end: (content?: Buffer) => void (body = content),
+    }
+    const settings = { headers: 'standard' } as const
+    replay({
+      req,
+      res,
+      entry: entry as ResponseEntry,
+      outcome: { hit: true },
+      settings,
+      key: entry.key,
+      now: clock.now(),
+    })
+    return { status, body: body?.toString() }
+  }
+
+  it('answers what a client had sent, whatever stands for the request', () => {
+    expect(answerTo({ method: 'GET', headers: { range: 'bytes=0-1' } })).to.deep.equal({ status: 206, body: '01' })
+    expect(answerTo({ method: 'GET', headers: { 'if-none-match': '*' } })).to.deep.equal({
+      status: 304,
+      body: undefined,
+    })
+    expect(answerTo({ method: 'GET', headers: {} })).to.deep.equal({ status: 200, body: BODY })
+  })
+
+  it('ignores ranges on every method but GET (RNG-1, QRY-9)', () => {
+    for (const range of ['bytes=0-1', 'bytes=0-1,4-5', 'bytes=99-']) {
+      expect(answerTo({ method: 'QUERY', headers: { range } })).to.deep.equal({ status: 200, body: BODY })
+      expect(answerTo({ method: 'HEAD', headers: { range } })).to.deep.equal({ status: 200, body: undefined })
+    }
+  })
+})
