@@ -183,6 +183,9 @@ function metaOf(entry: Entry): EntryMeta {
     alwaysValidate,
     staleWhileRevalidate,
     staleIfError,
+    staleIfDisconnected,
+    mustRevalidate,
+    immutable,
   } = parts
   return {
     ...common,
@@ -197,6 +200,9 @@ function metaOf(entry: Entry): EntryMeta {
       alwaysValidate,
       staleWhileRevalidate,
       staleIfError,
+      staleIfDisconnected,
+      mustRevalidate,
+      immutable,
     },
   }
 }
@@ -246,12 +252,14 @@ function readMeta(bytes: Buffer): EntryMeta | undefined {
 function readResponse(raw: unknown): EntryMeta['response'] {
   if (!isRecord(raw)) return undefined
   const { status, reason, fields, initialAge, vary, audience, withheld, alwaysValidate } = raw
-  const { staleWhileRevalidate, staleIfError } = raw
+  const { staleWhileRevalidate, staleIfError, staleIfDisconnected, mustRevalidate, immutable } = raw
   if (!isCount(status) || status < 200 || status > 599) return undefined
   if (reason !== undefined && !(isString(reason) && isFieldValue(reason))) return undefined
   if (!isFields(fields) || !isStrings(vary) || !isStrings(withheld)) return undefined
   if (!isNumber(initialAge) || !isNumber(staleWhileRevalidate) || !isNumber(staleIfError)) return undefined
-  if (typeof alwaysValidate !== 'boolean' || (audience !== 'everyone' && audience !== 'anonymous')) return undefined
+  if (typeof staleIfDisconnected !== 'boolean' || typeof mustRevalidate !== 'boolean') return undefined
+  if (typeof immutable !== 'boolean' || typeof alwaysValidate !== 'boolean') return undefined
+  if (audience !== 'everyone' && audience !== 'anonymous') return undefined
   return {
     status,
     reason,
@@ -263,6 +271,9 @@ function readResponse(raw: unknown): EntryMeta['response'] {
     alwaysValidate,
     staleWhileRevalidate,
     staleIfError,
+    staleIfDisconnected,
+    mustRevalidate,
+    immutable,
   }
 }
 

@@ -18,6 +18,11 @@ export function primaryKey(prefix: string, uri: string, extra?: readonly (string
   return extra === undefined ? prefix + uri : `${prefix}${uri} +${JSON.stringify(extra)}`
 }
 
+/** The key of a QUERY: one more class, told apart by its content (RFC 10008 s. 2.7). */
+export function queryPrimaryKey(primary: string, content: string): string {
+  return `${primary} ?${content}`
+}
+
 /** The key of the variant that these values of the fields in `Vary` select; undefined is an absent field. */
 export function variantKey(primary: string, names: readonly string[], values: readonly (string | undefined)[]): string {
   return `${primary} ~${names.join(',')} ${JSON.stringify(values)}`
@@ -54,6 +59,8 @@ export const tagOf = {
   key: (key: string): string => `k:${key.toWellFormed()}`,
   uri: (uri: string): string => `u:${uri.toWellFormed()}`,
   path: (path: string): string => `p:${path.toWellFormed()}`,
+  /** A group belongs to an origin (RFC 9875 s. 2.1), which contains no space. */
+  group: (origin: string, group: string): string => `g:${origin} ${group.toWellFormed()}`,
 } as const
 
 /** Scheme and host in lower case, without the default port: as entries have it. */

@@ -19,8 +19,12 @@ export interface Outcome {
   readonly ttl?: number
   readonly stored?: boolean
   readonly collapsed?: boolean
-  /** The rule or reason that decided, a token. */
+  /** Why, where the rest does not say: a token. */
   readonly detail?: string
+  /** The row of the decision tables that said where the answer comes from (docs/http.md). */
+  readonly rule?: string
+  /** The row that said whether the handler's answer may be stored. */
+  readonly storingRule?: string
 }
 
 /** The one word for an outcome: stale answers and validated ones are told apart from plain hits and misses. */

@@ -63,6 +63,7 @@ export interface FillTarget {
 
 export class Responses {
   readonly #store: Store
+  readonly #clock: Clock
   readonly #flights: Flights<ResponseEntry>
   /** Of the resource that was indexed last. */
   #variants = 0
@@ -71,6 +72,7 @@ export class Responses {
 
   constructor({ store, clock }: { readonly store: Store; readonly clock: Required<Clock> }) {
     this.#store = store
+    this.#clock = clock
     this.#flights = new Flights(clock)
   }
 
@@ -142,18 +144,61 @@ export class Responses {
 
   /** Keep what a fill recorded and hand it to those waiting. */
   commit(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders): Awaitable<SetResult> {
-    const entry = this.#entryOf(fill, recorded, headers)
+    const entry = this.entryOf(fill, recorded, headers)
     if (entry === undefined) {
       this.abandon(fill, true)
       return 'too-large'
     }
+    return this.keep(fill, entry)
+  }
+
+  /** The same for an entry that is made already; `from`: the one whose confirmation it is. */
+  keep(fill: Fill, entry: ResponseEntry, from?: ResponseEntry): Awaitable<SetResult> {
     const validity = this.#store.ledger(entry.key).judge(entry)
     this.#flights.clearUnshared(fill.flightKey)
     this.#flights.land(fill.flightKey, fill.flight, validity === 'invalid' ? undefined : entry)
     if (validity === 'invalid') return 'invalidated'
+    // DS-33, HDR-26: neither a slow body nor a late confirmation replaces what has been answered since.
+    const present = this.#store.peek(entry.key)
+    const answeredAt = from?.cachedAt ?? entry.cachedAt
+    const overtaken = present !== undefined && present.cachedAt > answeredAt && present.cachedAt <= this.#clock.now()
+    if (overtaken && present.kind === 'response') return 'fenced'
     const result = this.#store.set(entry)
     if (entry.key !== fill.primary) this.#index(fill, entry)
     return result
+  }
+
+  /** Drop an entry that the handler has contradicted (RFC 9111 s. 4.3.3). */
+  forget(entry: ResponseEntry): void {
+    void this.#store.evict([entry.key])
+  }
+
+  /** Whether answers for this resource could lately not be kept, so that preparing for one is of no use. */
+  isUnshared(target: FillTarget, miss: Miss, headers: RequestHeaders): boolean {
+    return this.#flights.isUnshared(flightKey(target.primary, miss.index, headers))
+  }
+
+  /** The other variants of a resource that memory has at hand. */
+  variants({ index }: Miss): readonly ResponseEntry[] {
+    if (index === undefined) return []
+    return index.variants
+      .map((key) => this.#store.peek(key))
+      .filter((entry): entry is ResponseEntry => entry?.kind === 'response')
+  }
+
+  /** The tags of everything that is kept of a resource, whatever its variant; without a promise where memory has it. */
+  tagsOf(primary: string): Awaitable<readonly string[]> {
+    const found = this.#store.get(primary)
+    if (found instanceof Promise) return found.then((entry) => this.#tagsIn(entry))
+    return this.#tagsIn(found)
+  }
+
+  #tagsIn(found: Entry | undefined): Awaitable<readonly string[]> {
+    if (found?.kind !== 'variants') return found?.tags ?? []
+    const variants = (found.value as VariantIndex).variants.map((key) => this.#store.get(key))
+    if (variants.some((variant) => variant instanceof Promise))
+      return Promise.all(variants.map(async (variant) => variant)).then(tagsIn)
+    return tagsIn(variants as (Entry | undefined)[])
   }
 
   /** End a fill that brought nothing to share; `remember` it, so that requests of the next seconds do not wait in vain. */
@@ -176,7 +221,8 @@ export class Responses {
     }
   }
 
-  #entryOf(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders): ResponseEntry | undefined {
+  /** What a fill recorded as it would be kept; undefined where its variant cannot be named. */
+  entryOf(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders): ResponseEntry | undefined {
     const { cachedAt, staleAt, deleteAt, tags, ...parts } = recorded
     // A resource that is indexed keeps its answers without `Vary` as one more variant.
     const varies = parts.vary.length > 0 || fill.index !== undefined
@@ -252,6 +298,10 @@ function flightKey(primary: string, index: VariantIndex | undefined, headers: Re
   return (names === undefined ? undefined : keyOfVariant(primary, names, headers)) ?? primary
 }
 
+function tagsIn(entries: readonly (Entry | undefined)[]): readonly string[] {
+  return entries.flatMap((entry) => entry?.tags ?? [])
+}
+
 /** The most recent, but one with `Vary` before one without (RFC 9111 s. 4.1). */
 function newest(entries: readonly (Entry | undefined)[]): ResponseEntry | undefined {
   let best: ResponseEntry | undefined
@@ -260,7 +310,13 @@ function newest(entries: readonly (Entry | undefined)[]): ResponseEntry | undefi
     const entry = candidate as ResponseEntry
     if (best === undefined) best = entry
     else if (best.value.vary.length === 0 && entry.value.vary.length > 0) best = entry
-    else if (best.value.vary.length > 0 === entry.value.vary.length > 0 && entry.cachedAt > best.cachedAt) best = entry
+    else if (best.value.vary.length > 0 === entry.value.vary.length > 0 && isNewer(entry, best)) best = entry
   }
   return best
+}
+
+/** REU-5: by `Date`; within one second by when it came. */
+function isNewer(a: ResponseEntry, b: ResponseEntry): boolean {
+  const [ours, theirs] = [a.value.generatedAt ?? a.cachedAt, b.value.generatedAt ?? b.cachedAt]
+  return ours === theirs ? a.cachedAt > b.cachedAt : ours > theirs
 }

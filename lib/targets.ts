@@ -20,6 +20,11 @@ export interface Targets {
 export const MAX_TAGS = 128
 export const MAX_TAG_LENGTH = 256
 
+/** Are these more than an entry may carry? */
+export function tooManyTags(tags: readonly string[]): boolean {
+  return tags.length > MAX_TAGS
+}
+
 const TARGETS = {
   tags: texts,
   keys: texts,

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Fields } from '../lib/http/fields.ts'
+import { parseGroups } from '../lib/http/cache-groups.ts'
+import { type Fields, fieldValue } from '../lib/http/fields.ts'
 import type { OwnPolicy } from '../lib/http/storing.ts'
 import { tagsOf } from '../lib/http/tag-fields.ts'
 import { tagOf } from '../lib/key.ts'
-import { MAX_TAG_LENGTH, MAX_TAGS } from '../lib/targets.ts'
+import { MAX_TAG_LENGTH } from '../lib/targets.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest } from './types.ts'
 
@@ -69,20 +70,22 @@ export class Annotations {
     if (skip !== undefined && this.#ask('skip', () => skip(callbackRequest(this.#req))) !== false) this.refuse = 'skip'
   }
 
-  /** All tags, prefixed; undefined when they cannot all be kept, for then an invalidation could miss the response. */
-  tagsFor(fields: Fields): readonly string[] | undefined {
+  /** All tags, prefixed, groups with this origin; undefined when they cannot all be kept, for then an invalidation could miss the response. */
+  tagsFor(fields: Fields, origin: string): readonly string[] | undefined {
+    const groups = parseGroups(fieldValue(fields, 'cache-groups'))
+    if (groups === undefined) return undefined
     const named: string[] = [...tagsOf(fields)]
     for (const tagger of this.#taggers) {
       const more: unknown = this.#ask('tags', () => tagger(callbackRequest(this.#req), this.#res))
       if (!Array.isArray(more)) return undefined
       named.push(...(more as string[]))
     }
-    const tags = new Set(this.#tags)
+    const tags = new Set([...this.#tags, ...groups.map((group) => tagOf.group(origin, group))])
     for (const tag of named) {
       if (typeof tag !== 'string' || tag === '' || Buffer.byteLength(tag) > MAX_TAG_LENGTH) return undefined
       tags.add(tagOf.tag(tag))
     }
-    return tags.size > MAX_TAGS ? undefined : [...tags]
+    return [...tags]
   }
 
   /** The request fields that tell responses apart, lower-case and sorted; undefined when a callback failed to say. */

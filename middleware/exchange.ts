@@ -2,39 +2,63 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import weakEtag from 'etag'
 import { parseCacheControl } from '../lib/http/cache-control.ts'
 import { formatHttpDate } from '../lib/http/dates.ts'
-import { type Fields, fieldValue, type RequestHeaders, requestField, storableFields } from '../lib/http/fields.ts'
-import { type Credentials, judgeStoring, type Permission, type Verdict } from '../lib/http/storing.ts'
+import { type Fields, fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
+import type { Credentials } from '../lib/http/storing.ts'
+import { isForUs } from '../lib/http/targeted.ts'
+import { judgeHead } from '../lib/http/validation.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
-import type { Fill, FillTarget, RecordedResponse, ResponseEntry } from '../lib/responses.ts'
+import type { Fill, FillTarget, ResponseEntry } from '../lib/responses.ts'
 import { type Annotation, Annotations } from './annotations.ts'
-import { Conditions } from './conditions.ts'
-import { fieldsOf, type Original, type Watcher } from './intercept.ts'
+import { selectPart } from './client-part.ts'
+import { type Classify, Deposit } from './deposit.ts'
+import { type Freshened, freshen } from './freshen.ts'
+import { InnerRequest } from './inner-request.ts'
+import { fieldsOf, type TakeOver, takeOver, type Watcher, type Window } from './intercept.ts'
+import { Keeper, type Kept, type NotKept } from './keeper.ts'
+import { type Head, headOf, OuterFields } from './outer-fields.ts'
 import { Recording } from './record.ts'
+import { rerun } from './refresh.ts'
 import { replay } from './replay.ts'
+import { Revalidation } from './revalidation.ts'
 import type { Settings } from './settings.ts'
 import { StatusField } from './status-field.ts'
 
 /**
- * One request that went to its handler: what is said about its response on the way, whether that may be stored, and what the
- * client is told of it. It watches the response; it never delays it.
+ * One request that went to its handler: what the handler sees of it, what is said about its response on the way, whether that may
+ * be stored, and what the client is told of it. It delays a response only where a stored one may take its place.
  */
 
-export interface ExchangeOptions {
+/** Why a request goes to the handler, and what is at hand meanwhile. */
+export interface Why {
+  readonly forward: Forward
+  /** Why, where `forward` alone does not say. */
+  readonly detail?: string
+  /** The row of table B that said so. */
+  readonly rule?: string
+  /** What is stored but may not be served as it is: to be validated, and in case the handler fails. */
+  readonly spare?: ResponseEntry
+  /** Other variants: the handler may say that one of them is this client's, too. */
+  readonly variants?: readonly ResponseEntry[]
+  /** It waited for somebody else's answer in vain. */
+  readonly collapsed?: false
+  /** Nobody is waiting for the answer: it counts neither as hit nor as miss. */
+  readonly background?: boolean
+}
+
+export interface ExchangeOptions extends Why {
   readonly settings: Settings
   readonly req: IncomingMessage
   readonly res: ServerResponse
   /** Undefined where the request has no key. */
   readonly target: FillTarget | undefined
-  readonly forward: Forward
-  /** Why, where `forward` alone does not say. */
-  readonly detail?: string
   readonly credentials: Credentials | undefined
   /** Undefined when the response is not to be recorded. */
   readonly fill: Fill | undefined
-  /** A stale entry at hand, in case the handler fails. */
-  readonly spare?: ResponseEntry
-  /** Nobody is waiting for the answer: it counts neither as hit nor as miss. */
-  readonly background?: boolean
+  /** Begins a fill when the head goes out: what a write answers counts from after its own invalidation. */
+  readonly fillAtHead?: () => Fill
+  readonly classify?: Classify | undefined
+  /** Of a QUERY. */
+  readonly content?: Buffer | undefined
 }
 
 const EXCHANGE: unique symbol = Symbol.for('cachewell.exchange') as never
@@ -44,71 +68,83 @@ export function exchangeOf(res: ServerResponse): Exchange | undefined {
   return (res as { [EXCHANGE]?: Exchange })[EXCHANGE]
 }
 
-/** Statuses of a failed handler for which a stale entry may stand in (RFC 5861 s. 4). */
-const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
+/** DF-2: what the cache answers itself. */
+const CONDITIONS = ['if-none-match', 'if-modified-since'] as const
+const RANGES = ['range', 'if-range'] as const
 
 /** Fields that other middlewares set while the head is written, and that decide whether it may be kept. */
 const LATE: ReadonlySet<string> = new Set(['set-cookie', 'cache-control', 'vary'])
-
-/** What the head has decided, kept until the body is whole. */
-interface Kept extends Omit<RecordedResponse, 'body'> {
-  /** When the head was complete (epoch ms). */
-  readonly respondedAt: number
-}
-
-type HeadValue = number | string | readonly string[] | undefined
-
-/** The fields of a response by lower-case name. */
-type Head = ReadonlyMap<string, { readonly name: string; readonly value: NonNullable<HeadValue> }>
 
 export class Exchange implements Watcher {
   readonly settings: Settings
   readonly credentials: Credentials | undefined
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
+  readonly #why: Why
   readonly #annotations: Annotations
-  readonly #forward: Forward
-  readonly #detail: string | undefined
-  readonly #spare: ResponseEntry | undefined
-  readonly #background: boolean
-  readonly #requestedAt: number
+  readonly #keeper: Keeper
+  readonly #outer: OuterFields
+  readonly #inner: InnerRequest
+  readonly #statusField: StatusField
   /** The request fields as they arrived: later middlewares may change `req.headers`. */
   readonly #headers: RequestHeaders
-  /** What stood on the response before us. */
-  readonly #outer: Head
+  readonly #fillAtHead: (() => Fill) | undefined
+  readonly #classify: Classify | undefined
+  readonly #content: Buffer | undefined
   #target: FillTarget | undefined
-  #fill: Fill | undefined
+  #deposit: Deposit
+  #revalidation: Revalidation
   #kept: Kept | undefined
+  /** The client's own condition and range were kept from the handler. */
+  #selects = false
+  /** Answers from the spare entry in the handler's place. */
+  #replacement: TakeOver | undefined
+  #window: Window | undefined
   /** All of the handler's head, and the head after our own changes to it. */
   #fields: Fields = []
   #prepared: Head = new Map()
   #preparedStatus = 0
-  readonly #conditions: Conditions
-  readonly #statusField: StatusField
   /** The outcome is in the counters. */
   #reported = false
   #recording: Recording | undefined
+  /** Ends the wait for a handler while there is something to answer with. */
+  #timer: NodeJS.Timeout | undefined
+  /** The handler has thrown. */
+  #failed = false
   /** The response is somebody else's: nothing is recorded any more. */
   #done = false
 
-  constructor({ settings, req, res, target, forward, detail, credentials, fill, spare, background }: ExchangeOptions) {
+  constructor({
+    settings,
+    req,
+    res,
+    target,
+    credentials,
+    fill,
+    fillAtHead,
+    classify,
+    content,
+    ...why
+  }: ExchangeOptions) {
     this.settings = settings
     this.credentials = credentials
     this.#req = req
     this.#res = res
-    this.#annotations = new Annotations(settings, req, res)
-    this.#forward = forward
-    this.#detail = detail
-    this.#spare = spare
-    this.#background = background ?? false
-    this.#requestedAt = settings.engine.clock.now()
+    this.#why = why
     this.#headers = { ...req.headers }
-    this.#conditions = new Conditions(req, this.#headers)
+    this.#annotations = new Annotations(settings, req, res)
+    this.#outer = new OuterFields(res)
+    this.#inner = new InnerRequest(req, this.#headers)
     this.#statusField = new StatusField(res, settings.headers)
-    this.#outer = headOf(res)
+    const [headers, annotations, outer] = [this.#headers, this.#annotations, this.#outer]
+    this.#keeper = new Keeper({ settings, req, res, headers, credentials, annotations, outer })
     this.#target = target
-    this.#fill = fill
-    if (fill !== undefined) this.#conditions.hide()
+    this.#fillAtHead = fillAtHead
+    this.#classify = classify
+    this.#content = content
+    this.#deposit = this.#depositFor(fill, why.spare)
+    this.#revalidation = this.#revalidationOf(why)
+    this.#prepareRequest()
     ;(res as { [EXCHANGE]?: Exchange })[EXCHANGE] = this
     res.once('close', () => this.#close())
   }
@@ -134,28 +170,30 @@ export class Exchange implements Watcher {
 
   /** Go on under another key: the outer fill ends, nobody waits for it. */
   rekey(target: FillTarget, fill: Fill | undefined): void {
-    this.#dropFill(true)
+    this.#drop(true)
+    this.#inner.restore()
     this.#target = target
-    this.#fill = fill
-    if (fill !== undefined) this.#conditions.hide()
+    this.#deposit = this.#depositFor(fill, undefined)
+    this.#revalidation = this.#revalidationOf({ forward: this.#why.forward })
+    this.#prepareRequest()
   }
 
   /** Answer from an entry found on the way in; nothing of this is recorded. */
   answer(entry: ResponseEntry, outcome: Outcome): void {
-    this.#dropFill(true)
-    this.#conditions.restore()
+    this.#drop(true)
+    this.#inner.restore()
     this.#done = true
     const { settings } = this
     settings.engine.report(entry.key, outcome)
-    replay({
-      req: this.#req,
-      res: this.#res,
-      entry,
-      outcome,
-      settings,
-      key: entry.key,
-      now: settings.engine.clock.now(),
-    })
+    const now = settings.engine.clock.now()
+    replay({ req: this.#req, res: this.#res, entry, outcome, settings, key: entry.key, now })
+  }
+
+  /** The handler has thrown: answer from the spare entry where that is allowed; false: the error is the application's. */
+  failed(): boolean {
+    // XPR-12: whatever answers now, it is not what the handler meant to say.
+    this.#failed = true
+    return this.#standInNow(500)
   }
 
   warnOnce(topic: string, message: string): void {
@@ -171,66 +209,45 @@ export class Exchange implements Watcher {
 
   beforeHead(whole: Buffer | undefined): void {
     const now = this.settings.engine.clock.now()
-    if (this.#done || this.#standIn(now) !== undefined) return
+    clearTimeout(this.#timer)
+    if (this.#done) return
+    const res = this.#res
+    const status = res.statusCode
+    this.#replacement = this.#replace(status, now)
+    if (this.#replacement !== undefined) return
     // A head that could not be written is followed by another one.
-    if (this.#kept !== undefined) this.#dropFill(false)
+    if (this.#kept !== undefined) this.#drop(false)
     this.#statusField.untell()
-    const fields = fieldsOf(this.#res)
+    const fields = fieldsOf(res)
     const declared = declaredLength(fields)
-    const kept = this.#decide(fields, now, declared ?? whole?.length ?? 0)
-    const status = this.#res.statusCode
-    if (typeof kept === 'string') this.#dropFill(true)
-    else {
-      this.#kept = kept
-      this.#recording = new Recording({ maxBytes: this.#annotations.maxBodySize, declared, whole: whole !== undefined })
-    }
-    this.#conditions.answer(this.#res, fields, now)
-    this.#tell(status, kept, now)
+    const length = declared ?? whole?.length
+    const decision = this.#decide(fields, length ?? 0, now)
+    if ('refused' in decision) this.#refuse(status, decision)
+    else this.#accept(decision, declared, whole)
+    for (const name of this.settings.targets) if (isForUs(name)) res.removeHeader(name)
+    if (this.#req.method === 'HEAD' && status === 200) this.#heed(fields, now)
+    const [headers, method] = [this.#headers, this.#req.method]
+    this.#window = this.#selects ? selectPart({ headers, method, res, fields, length, now }) : undefined
+    this.#tell(status, decision, now)
     this.#fields = fields
-    this.#prepared = headOf(this.#res)
-    this.#preparedStatus = this.#res.statusCode
+    this.#prepared = headOf(res)
+    this.#preparedStatus = res.statusCode
   }
 
-  replace(): ((out: Original) => void) | undefined {
-    const { settings } = this
-    const [req, res] = [this.#req, this.#res]
-    const now = settings.engine.clock.now()
-    const spare = this.#standIn(now)
-    if (spare === undefined) return undefined
-    const ttl = Math.floor((spare.staleAt - now) / 1_000)
-    const outcome: Outcome = {
-      hit: false,
-      forward: 'stale',
-      forwardStatus: res.statusCode,
-      ttl,
-      detail: 'stale-if-error',
-    }
-    this.#dropFill(false)
-    this.#conditions.restore()
-    this.#done = true
-    return (out) => {
-      settings.engine.report(spare.key, outcome)
-      // What the failure left behind goes; what stood there before it comes back.
-      for (const name of res.getHeaderNames()) res.removeHeader(name)
-      for (const { name, value } of this.#outer.values()) res.setHeader(name, value)
-      res.statusMessage = spare.value.reason ?? ''
-      replay({
-        req,
-        res: { ...out, statusMessage: '', setHeader: res.setHeader.bind(res) },
-        entry: spare,
-        outcome,
-        settings,
-        key: spare.key,
-        now,
-      })
-    }
+  window(): Window | undefined {
+    return this.#window
+  }
+
+  replace(): TakeOver | undefined {
+    return this.#replacement
   }
 
   /** Hooks below us set fields while the head is written: they belong to what the handler says. */
   atHead(): void {
-    const [res, kept] = [this.#res, this.#kept]
-    if (kept === undefined) return
-    if (res.statusCode !== this.#preparedStatus) return this.#dropFill(true)
+    const [res, target] = [this.#res, this.#target]
+    if (this.#kept === undefined || target === undefined) return
+    if (res.statusCode !== this.#preparedStatus) return this.#drop(true)
+    if (this.#fillAtHead !== undefined) this.#deposit.begin(this.#fillAtHead())
     const now = headOf(res)
     const isChanged = ([name]: readonly [string, string]): boolean => {
       const lower = name.toLowerCase()
@@ -238,187 +255,260 @@ export class Exchange implements Watcher {
     }
     const changed = fieldsOf(res).filter(isChanged)
     if (changed.length === 0 && this.#prepared.size === now.size) return
-    const fields = [...this.#fields.filter((line) => !isChanged(line)), ...changed]
-    const verdict = this.#judge(fields, kept.status, kept.respondedAt)
-    const vary = verdict.store ? this.#annotations.varyFor(verdict.vary) : undefined
-    if (!verdict.store || vary === undefined) return this.#dropFill(true)
-    this.#fields = fields
-    this.#kept = { ...kept, ...this.#keep(fields, verdict), vary }
+    this.#fields = [...this.#fields.filter((line) => !isChanged(line)), ...changed]
+    const decision = this.#keeper.again(this.#kept, this.#fields, target)
+    if ('refused' in decision) this.#drop(true)
+    else this.#kept = decision
   }
 
   /** Session middlewares set their cookie while the head is written: judge what really went out (CKI-3). */
   afterHead(): void {
-    this.#conditions.restore()
-    if (this.#kept === undefined) return
+    this.#inner.restore()
+    if (this.#kept === undefined || this.#target === undefined) return
     const isLate = ([name]: readonly [string, string]): boolean => LATE.has(name.toLowerCase())
     const fields = [...this.#fields.filter((line) => !isLate(line)), ...fieldsOf(this.#res).filter(isLate)]
-    if (!this.#judge(fields, this.#kept.status, this.#kept.respondedAt).store) this.#dropFill(true)
+    if ('refused' in this.#keeper.again(this.#kept, fields, this.#target)) this.#drop(true)
   }
 
   body(chunk: Buffer): void {
-    if (this.#recording?.add(chunk) === false) this.#dropFill(true)
+    if (this.#recording?.add(chunk) === false) this.#drop(true)
   }
 
-  end(): void {
-    const [kept, recording, fill] = [this.#kept, this.#recording, this.#fill]
-    if (kept === undefined || recording === undefined || fill === undefined) return
+  end(utf8: boolean): void {
+    const [kept, recording] = [this.#kept, this.#recording]
+    if (kept === undefined || recording === undefined) return
     const body = recording.finish(this.#res.destroyed)
-    if (body === undefined) return this.#dropFill(false)
-    this.#fill = undefined
-    void this.settings.engine.responses.commit(fill, { ...kept, body }, this.#headers)
+    if (body === undefined) return this.#drop(false)
+    this.#deposit.commit({ ...kept, fields: utf8 ? kept.fields.map(asSent) : kept.fields, body })
   }
 
-  /** What is to be kept of this response, or why nothing is: a token for `detail`. */
-  #decide(fields: [string, string][], now: number, length: number): Kept | string {
-    const annotations = this.#annotations
-    const [res, status] = [this.#res, this.#res.statusCode]
-    if (this.#fill === undefined) return this.#detail ?? 'bypass'
-    if (annotations.refuse !== undefined) return annotations.refuse
-    // DS-18
-    if (length > annotations.maxBodySize) return 'too-large'
-    const verdict = this.#judge(fields, status, now)
-    if (!verdict.store) {
-      if (verdict.reason === this.credentials && annotations.policy !== undefined) this.#explainScope()
-      return verdict.reason
-    }
-    const tags = annotations.tagsFor(fields)
-    if (tags === undefined) return 'tags'
-    const vary = annotations.varyFor(verdict.vary)
-    if (vary === undefined) return 'vary'
-    if (!annotations.shouldStore()) return 'should-store'
-    // HDR-8: node adds a date of its own while it writes; later answers must say the same.
-    if (fieldValue(fields, 'date') === undefined) {
-      const date = formatHttpDate(now)
-      res.setHeader('Date', date)
-      fields.push(['Date', date])
-    }
-    return {
-      status,
-      reason: res.statusMessage === '' ? undefined : res.statusMessage,
-      respondedAt: now,
-      tags,
-      ...this.#keep(fields, verdict),
-      vary,
-    }
+  #depositFor(fill: Fill | undefined, spare: ResponseEntry | undefined): Deposit {
+    const { responses } = this.settings.engine
+    return new Deposit({ responses, headers: this.#headers, spare, classify: this.#classify, fill })
   }
 
-  /** What of a head and its verdict is kept. */
-  #keep(fields: Fields, verdict: Permission): Omit<Kept, 'status' | 'reason' | 'respondedAt' | 'tags' | 'vary'> {
-    return {
-      fields: this.#ownFields(storableFields(fields), verdict),
-      initialAge: verdict.initialAge,
-      audience: verdict.audience,
-      withheld: verdict.withheld,
-      alwaysValidate: verdict.alwaysValidate,
-      staleWhileRevalidate: verdict.staleWhileRevalidate,
-      staleIfError: verdict.staleIfError,
-      cachedAt: verdict.cachedAt,
-      staleAt: verdict.staleAt,
-      deleteAt: verdict.deleteAt,
+  #revalidationOf({ spare, variants = [], background = false }: Why): Revalidation {
+    const asks = this.#deposit.isOpen && this.#req.method !== 'HEAD'
+    const honoursRequest = this.settings.requestDirectives
+    return new Revalidation({ spare, variants, background, asks, headers: this.#headers, honoursRequest })
+  }
+
+  /** Table D: the handler gives the whole answer, or says that the spare entry is still right. */
+  #prepareRequest(): void {
+    // RNG-1: `send` would cut even the head of a HEAD.
+    if (this.#req.method === 'HEAD') return this.#inner.change(RANGES, [])
+    if (!this.#deposit.isOpen) return
+    const { question } = this.#revalidation
+    // VAL-4: Express never answers 304 to a request that says `no-cache`.
+    const reload = question.length > 0 && parseCacheControl(requestField(this.#headers, 'cache-control')).noCache
+    this.#inner.change([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
+    this.#selects = [...CONDITIONS, ...RANGES].some((name) => this.#headers[name] !== undefined)
+    if (!this.#revalidation.mayStandIn(504, this.settings.engine.clock.now())) return
+    this.#timer ??= setTimeout(() => this.#standInNow(504), this.settings.handlerTimeoutMs).unref()
+  }
+
+  /** Another answer in place of the handler's, where what is stored makes for one. */
+  #replace(status: number, now: number): TakeOver | undefined {
+    const fields = status === 304 ? fieldsOf(this.#res) : []
+    const verdict = this.#revalidation.judge(status, fields, now)
+    switch (verdict?.kind) {
+      case 'stand-in':
+        return this.#standIn(verdict.entry, status)
+      case 'confirmed':
+        return this.#confirmed(verdict.entry, fields, now)
+      case 'ask-again':
+        return this.#askAgain()
+      case undefined:
+        return undefined
     }
   }
 
-  #judge(fields: Fields, status: number, now: number): Verdict {
+  /** Answer from the spare entry at once, in place of a handler that has failed in this way. */
+  #standInNow(status: number): boolean {
+    const { spare } = this.#why
+    const now = this.settings.engine.clock.now()
+    if (this.#done || spare === undefined || !this.#revalidation.mayStandIn(status, now)) return false
+    return takeOver(this.#res, (out) => this.#standIn(spare, status)(out))
+  }
+
+  /** DV-5 */
+  #standIn(entry: ResponseEntry, status: number): TakeOver {
+    const { forward } = this.#why
+    const ttl = Math.floor((entry.staleAt - this.settings.engine.clock.now()) / 1_000)
+    this.#drop(false)
+    const outcome = { hit: false, forward, forwardStatus: status, ttl, detail: 'stale-if-error', rule: 'DV-5' }
+    return this.#answerFrom(entry, outcome)
+  }
+
+  /** DV-1: the stored response is right; what the 304 says of it is taken over. */
+  #confirmed(from: ResponseEntry, fields: Fields, now: number): TakeOver | undefined {
+    const freshened = this.#freshen(from, fields, now)
+    if (freshened === undefined) return undefined
+    const { entry, decision } = freshened
+    const stored = !('refused' in decision) && this.settings.engine.reachable
+    const outcome: Outcome = {
+      hit: false,
+      forward: this.#why.forward,
+      forwardStatus: 304,
+      ...(stored ? { ttl: Math.floor((entry.staleAt - now) / 1_000) } : {}),
+      stored,
+      ...('refused' in decision ? { detail: decision.refused } : {}),
+      rule: 'DV-1',
+      ...(decision.rule === undefined ? {} : { storingRule: decision.rule }),
+    }
+    return this.#answerFrom(entry, outcome)
+  }
+
+  #freshen(entry: ResponseEntry, fields: Fields, now: number): Freshened | undefined {
+    const target = this.#target
+    if (target === undefined || !this.#deposit.isOpen) return undefined
+    const [keeper, deposit, outer, { targets }] = [this.#keeper, this.#deposit, this.#outer, this.settings]
+    const method = this.#req.method === 'HEAD' ? 'GET' : (this.#req.method ?? '')
+    return freshen({ entry, fields, method, now, target, keeper, deposit, outer, targets })
+  }
+
+  /** VAL-20: what a HEAD says of the stored answer to GET. */
+  #heed(fields: Fields, now: number): void {
+    const { spare } = this.#why
+    if (spare === undefined) return
+    if (judgeHead(fields, spare.value) === 'confirms') {
+      this.#freshen(spare, fields, now)
+      return
+    }
+    this.#deposit.drop(false)
+    this.#deposit.forgetSpare()
+  }
+
+  /** Answer from an entry in the handler's place. */
+  #answerFrom(entry: ResponseEntry, outcome: Outcome): TakeOver {
     const { settings } = this
-    const { policy, permitted, defaults } = this.#annotations
-    const cacheControl = requestField(this.#headers, 'cache-control')
-    return judgeStoring({
-      status,
-      fields,
-      method: this.#req.method ?? '',
-      requestNoStore: cacheControl !== undefined && parseCacheControl(cacheControl).noStore,
-      credentials: this.credentials,
-      ...(policy === undefined ? {} : { annotated: policy }),
-      permitted,
-      defaults,
-      profile: settings.profile,
-      storeSetCookie: settings.storeSetCookie,
-      targets: settings.targets,
-      heuristics: settings.heuristics,
-      sMaxageAllowsStale: settings.sMaxageAllowsStale,
-      requestedAt: this.#requestedAt,
-      respondedAt: now,
-    })
+    const [res, method] = [this.#res, this.#req.method]
+    this.#done = true
+    this.#inner.restore()
+    return (out) => {
+      this.#report(entry.key, outcome)
+      this.#outer.restore()
+      res.statusMessage = ''
+      replay({
+        req: { method, headers: this.#headers },
+        res: {
+          ...out,
+          setHeader: res.setHeader.bind(res),
+          get statusMessage() {
+            return res.statusMessage
+          },
+          set statusMessage(reason: string) {
+            res.statusMessage = reason
+          },
+        },
+        entry,
+        outcome,
+        settings,
+        key: entry.key,
+        now: settings.engine.clock.now(),
+      })
+    }
   }
 
-  /** The stale entry that may stand in for the answer of a failed handler. */
-  #standIn(now: number): ResponseEntry | undefined {
-    const spare = this.#spare
-    if (this.#done || spare === undefined || !FAILURES.has(this.#res.statusCode)) return undefined
-    return now < spare.staleAt + spare.value.staleIfError ? spare : undefined
+  /** Run the application once more, without a condition, and give the client what that brings. */
+  #askAgain(): TakeOver {
+    this.#drop(false)
+    this.#deposit.forgetSpare()
+    this.#done = true
+    this.#inner.restore()
+    return (out) => {
+      const { forward } = this.#why
+      this.#report(this.#target?.primary, { hit: false, forward, forwardStatus: 304, rule: 'DV-3' })
+      this.#outer.restore()
+      rerun({ req: this.#req, res: this.#res, headers: this.#headers, content: this.#content, out })
+    }
   }
 
-  #explainScope(): void {
-    const path = this.#target?.path.split('?', 1)[0] ?? ''
-    this.warnOnce(
-      `scope:${path}`,
-      `GET ${path} was not stored: the request carries credentials (${this.credentials}). If the response is the same for ` +
-        "everyone say cacheRoute({ scope: 'public' }); if it differs by user say scope: (req) => req.user.id.",
-    )
+  /** What is to be kept of this response, or why nothing is. */
+  #decide(fields: Fields, length: number, now: number): Kept | NotKept {
+    const { spare, detail } = this.#why
+    const [res, target] = [this.#res, this.#target]
+    if (target === undefined || (!this.#deposit.isOpen && this.#fillAtHead === undefined)) {
+      return { refused: detail ?? 'bypass', rule: 'DS-1' }
+    }
+    if (this.#failed) return { refused: 'error', rule: 'XPR-12' }
+    // DS-4
+    if (this.#req.method === 'HEAD') return { refused: 'head', rule: 'DS-4' }
+    // DV-6, DV-7, STA-14: an error is no answer to the question whether the entry is right.
+    if (spare !== undefined && res.statusCode >= 500) return { refused: 'error', rule: 'DV-6' }
+    const reason = res.statusMessage === '' ? undefined : res.statusMessage
+    const method = this.#req.method ?? ''
+    return this.#keeper.decide({ method, status: res.statusCode, reason, fields, length, respondedAt: now }, target)
   }
 
-  /**
-   * Without fields that stood there before us unchanged: on a hit they are set anew (XPR-3); without those kept private; and
-   * without those that say of a hit what was true of the miss (REU-2).
-   */
-  #ownFields(fields: Fields, { dropFields }: Permission): Fields {
-    const res = this.#res
-    const debug = this.settings.headers === 'debug'
-    return fields.filter(([name]) => {
-      const lower = name.toLowerCase()
-      if (lower === 'age' || (debug && lower === 'x-cache') || dropFields.includes(lower)) return false
-      const before = this.#outer.get(lower)
-      return before === undefined || String(before.value) !== String(res.getHeader(lower))
-    })
+  #accept(kept: Kept, declared: number | undefined, whole: Buffer | undefined): void {
+    this.#kept = kept
+    if (this.#res.getHeader('date') === undefined) this.#res.setHeader('Date', formatHttpDate(kept.cachedAt))
+    const { maxBodySize } = this.#annotations
+    this.#recording = new Recording({ maxBytes: maxBodySize, declared, whole: whole !== undefined })
+  }
+
+  #refuse(status: number, { refused }: NotKept): void {
+    if (refused === 'head') return
+    if (this.#deposit.isOpen && answersAnew(status)) this.#deposit.forgetSpare()
+    this.#drop(true)
   }
 
   /** Put the outcome into the counters and on the response; `status` is the handler's. */
-  #tell(status: number, kept: Kept | string, now: number): void {
+  #tell(status: number, decision: Kept | NotKept, now: number): void {
+    const { forward, detail, rule, collapsed } = this.#why
+    const kept = 'refused' in decision ? undefined : decision
     // With Redis away those who wait now are served, and nobody later.
-    const stored = typeof kept !== 'string' && this.settings.engine.reachable
-    const outOfPlay = this.#forward === 'bypass' || this.#forward === 'method'
-    const refusal = typeof kept === 'string' ? kept : undefined
-    const detail = stored || this.#forward === 'method' ? undefined : (this.#detail ?? refusal)
+    const stored = kept !== undefined && this.settings.engine.reachable
+    const outOfPlay = forward === 'bypass' || forward === 'method'
+    const refusal = 'refused' in decision ? decision.refused : undefined
+    const why = stored || forward === 'method' ? undefined : (detail ?? refusal)
     const outcome: Outcome = {
       hit: false,
-      forward: this.#forward,
+      forward,
       ...(this.#res.statusCode === status ? {} : { forwardStatus: status }),
       ...(stored ? { ttl: Math.floor((kept.staleAt - now) / 1_000) } : {}),
       ...(outOfPlay && !stored ? {} : { stored }),
-      ...(detail === undefined ? {} : { detail }),
+      ...(collapsed === undefined ? {} : { collapsed }),
+      ...(why === undefined ? {} : { detail: why }),
+      ...(rule === undefined ? {} : { rule }),
+      ...(decision.rule === undefined ? {} : { storingRule: decision.rule }),
     }
     const key = this.#target?.primary
-    if (!this.#background && !this.#reported) this.settings.engine.report(key, outcome)
-    this.#reported = true
+    this.#report(key, outcome)
     this.#statusField.tell(outcome, key)
   }
 
-  #dropFill(remember: boolean): void {
+  #report(key: string | undefined, outcome: Outcome): void {
+    if (this.#why.background !== true && !this.#reported) this.settings.engine.report(key, outcome)
+    this.#reported = true
+  }
+
+  #drop(remember: boolean): void {
     this.#recording = undefined
     this.#kept = undefined
-    const fill = this.#fill
-    if (fill === undefined) return
-    this.#fill = undefined
-    this.settings.engine.responses.abandon(fill, remember)
+    this.#deposit.drop(remember)
   }
 
   /** The connection is done with: what was not committed by now never will be. */
   #close(): void {
-    this.#conditions.restore()
-    if (!this.#res.writableEnded) this.#dropFill(false)
+    clearTimeout(this.#timer)
+    this.#inner.restore()
+    if (!this.#res.writableEnded) this.#drop(false)
   }
+}
+
+/** DV-4: a final answer that is no part, no error and no word about a condition. */
+function answersAnew(status: number): boolean {
+  return status < 500 && status !== 206 && status !== 304 && status !== 412 && status !== 416
+}
+
+/** A field line whose value went out as UTF-8, as the bytes that a head in Latin-1 sends: hits say the same octets. */
+function asSent([name, value]: readonly [string, string]): readonly [string, string] {
+  return [name, Buffer.from(value, 'utf8').toString('latin1')]
 }
 
 function declaredLength(fields: Fields): number | undefined {
   const value = fieldValue(fields, 'content-length')
   return value === undefined ? undefined : Number(value)
-}
-
-function headOf(res: ServerResponse): Head {
-  const head = new Map<string, { readonly name: string; readonly value: NonNullable<HeadValue> }>()
-  for (const name of res.getHeaderNames()) {
-    const value = res.getHeader(name)
-    if (value !== undefined) head.set(name, { name, value })
-  }
-  return head
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { keyPrefix } from '../lib/key.ts'
+import { exchangeOf } from './exchange.ts'
 import { type Mount, serve } from './serve.ts'
 import { readSettings, type WithCacheOptions } from './settings.ts'
 import type { ExpressApp } from './types.ts'
@@ -27,7 +28,9 @@ export function withCache(
   }
   return function withCache(req, res) {
     serve(mount, req, res, () => {
-      listener(req, res)
+      const answered: unknown = listener(req, res)
+      // STA-11: a listener that says when it fails. Nobody else handles what is not handled here.
+      if (answered instanceof Promise) void answered.catch((error: unknown) => rejected(res, error))
     })
   }
 }
@@ -37,4 +40,9 @@ function expressOf(listener: unknown): ExpressApp | undefined {
   const app = listener as { get?: unknown; set?: unknown; settings?: unknown }
   const isExpress = typeof app.get === 'function' && typeof app.set === 'function' && typeof app.settings === 'object'
   return isExpress ? (app as ExpressApp) : undefined
+}
+
+/** A stale answer may stand in for what a listener has failed to give; else the rejection is the process's, as without us. */
+function rejected(res: ServerResponse, error: unknown): void {
+  if (exchangeOf(res)?.failed() !== true) throw error
 }

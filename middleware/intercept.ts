@@ -12,25 +12,37 @@ export interface Watcher {
   setFields?(whole: Buffer | undefined): void
   /** The head is complete: look at it. */
   beforeHead?(whole: Buffer | undefined): void
+  /** Which bytes of the handler's body the client gets, where not all of them; asked once, after all `beforeHead`. */
+  window?(): Window | undefined
   /** Hold head and body until this promise settles; asked once, after all `beforeHead`. */
   hold?(): Promise<unknown> | undefined
   /** Take the response over: what the handler writes from now on goes nowhere. Asked last, before the head is written. */
-  replace?(): ((out: Original) => void) | undefined
+  replace?(): TakeOver | undefined
   /** The head goes out now: hooks of middlewares between us and the handler may have changed it since `beforeHead`. */
   atHead?(): void
   /** The head was written: node's and other middlewares' last changes are in. Where it cannot be, `beforeHead` comes again. */
   afterHead?(): void
   /** A piece of the body, as the handler gave it. */
   body?(chunk: Buffer): void
-  /** The handler has ended the response, and node has taken the end. */
-  end?(): void
+  /** The handler has ended the response, and node has taken the end. `utf8`: its head went out in that encoding, not Latin-1. */
+  end?(utf8: boolean): void
+}
+
+/** Bytes from `start` up to, not including, `end`. */
+export interface Window {
+  readonly start: number
+  readonly end: number
 }
 
 /** The response's own methods, as they were before. */
 export interface Original {
   writeHead(statusCode: number, headers?: string[]): void
+  write(chunk: Buffer): boolean
   end(body?: Buffer): void
 }
+
+/** Answers in the handler's place, with what the response's own methods are. */
+export type TakeOver = (out: Original) => void
 
 const STATE: unique symbol = Symbol.for('cachewell.interception') as never
 
@@ -41,6 +53,14 @@ export function watch(res: ServerResponse, watcher: Watcher): void {
   const target: Interceptable = res
   target[STATE] ??= new Interception(res)
   target[STATE].watchers.push(watcher)
+}
+
+/**
+ * Answer now, whatever the handler is doing: what it writes later goes nowhere. False where its head is already there, or nobody
+ * watches.
+ */
+export function takeOver(res: ServerResponse, answer: TakeOver): boolean {
+  return (res as Interceptable)[STATE]?.takeOver(answer) ?? false
 }
 
 type WriteArguments = [chunk: unknown, encoding?: unknown, callback?: unknown]
@@ -56,8 +76,12 @@ class Interception {
   #prepared = false
   #headWritten = false
   #ended = false
-  /** A watcher made a 304 of it: the body the handler gives is for the watchers only. */
-  #bodiless = false
+  /** The part of the body that the client gets; the rest is for the watchers only. */
+  #window: Window | undefined
+  /** How much of the body the handler has given while only a part goes out. */
+  #position = 0
+  /** Whether the head goes out as UTF-8: node sends it together with the first piece of text, else as Latin-1. */
+  #utf8: boolean | undefined
   /** Somebody else answers: the handler's writes go nowhere. */
   #replaced = false
   /** What waits for a hold to end. */
@@ -97,18 +121,41 @@ class Interception {
     if (this.#replaced) return swallow(encoding, callback)
     const ended = this.#ended
     if (this.#queue !== undefined) {
-      const copy = copyOf(chunk)
+      const copy = copyOf(chunk) as string | Uint8Array
       if (!ended) this.#tellBody(copy, encoding)
-      this.#queue.push(() => this.#write.call(this.#res, copy, encoding, callback))
+      this.#queue.push(() => this.#emitBody(copy, encoding, callback))
       return false
     }
-    let flowing: boolean
-    if (this.#bodiless && !ended) {
-      if (!this.#headWritten) this.#flushHeaders.call(this.#res)
-      flowing = swallow(encoding, callback)
-    } else flowing = this.#write.call(this.#res, chunk, encoding, callback)
+    const flowing = this.#emitBody(chunk, encoding, callback)
     if (!ended) this.#tellBody(chunk, encoding)
     return flowing
+  }
+
+  #emitBody(chunk: string | Uint8Array, encoding: unknown, callback: unknown): boolean {
+    if (this.#window === undefined || this.#ended) {
+      const flowing = this.#write.call(this.#res, chunk, encoding, callback)
+      // A head before a chunk is followed by the chunk's length, which is Latin-1.
+      this.#utf8 ??= isUtf8(chunk, encoding) && !this.#res.chunkedEncoding
+      return flowing
+    }
+    this.#utf8 ??= isUtf8(chunk, encoding)
+    const part = this.#visible(chunk, encoding)
+    if (part !== undefined) return this.#write.call(this.#res, part, callback)
+    // The client has its answer before the handler is done. A head before bytes, even none, goes out as Latin-1.
+    if (this.#headWritten) return swallow(encoding, callback)
+    if (this.#window.end === 0) this.#flushHeaders.call(this.#res)
+    else this.#write.call(this.#res, NO_BYTES)
+    return swallow(encoding, callback)
+  }
+
+  /** What of the next piece lies within the window. */
+  #visible(chunk: unknown, encoding: unknown): Buffer | undefined {
+    if (this.#window === undefined || !isContent(chunk)) return undefined
+    const bytes = toBuffer(chunk, encoding)
+    const from = this.#position
+    this.#position += bytes.length
+    const part = bytes.subarray(Math.max(0, this.#window.start - from), Math.max(0, this.#window.end - from))
+    return part.length === 0 ? undefined : part
   }
 
   #onEnd(chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
@@ -132,7 +179,16 @@ class Interception {
 
   #onFlushHeaders(): void {
     if (!this.#prepared) this.#prepare(undefined)
-    if (!this.#replaced) this.#passOn(() => this.#flushHeaders.call(this.#res))
+    if (this.#replaced) return
+    this.#utf8 ??= true
+    this.#passOn(() => this.#flushHeaders.call(this.#res))
+  }
+
+  takeOver(answer: TakeOver): boolean {
+    if (this.#prepared || this.#ended) return false
+    this.#prepared = true
+    this.#replace(answer)
+    return true
   }
 
   /** Do it now, or when the hold ends. */
@@ -143,28 +199,31 @@ class Interception {
 
   /** Show the head to the watchers, once, and find out whether it may go now. */
   #prepare(whole: Buffer | undefined): void {
-    const { statusCode } = this.#res
     this.#prepared = true
+    this.#window = undefined
     for (const watcher of this.watchers) watcher.setFields?.(whole)
     for (const watcher of this.watchers) watcher.beforeHead?.(whole)
-    this.#bodiless = this.#res.statusCode === 304 && statusCode !== 304
+    for (const watcher of this.watchers) this.#window ??= watcher.window?.()
     const holds = this.watchers.map((watcher) => watcher.hold?.()).filter((hold) => hold !== undefined)
     for (const watcher of this.watchers) {
       const answer = watcher.replace?.()
-      if (answer === undefined) continue
-      this.#replaced = true
-      this.#headWritten = true
-      answer({
-        writeHead: (status, headers) => {
-          this.#writeHead.call(this.#res, status, headers)
-        },
-        end: (body) => {
-          this.#end.call(this.#res, body)
-        },
-      })
-      return
+      if (answer !== undefined) return this.#replace(answer)
     }
     if (holds.length > 0) this.#holdUntil(Promise.allSettled(holds))
+  }
+
+  #replace(answer: TakeOver): void {
+    this.#replaced = true
+    this.#headWritten = true
+    answer({
+      writeHead: (status, headers) => {
+        this.#writeHead.call(this.#res, status, headers)
+      },
+      write: (chunk) => this.#write.call(this.#res, chunk),
+      end: (body) => {
+        this.#end.call(this.#res, body)
+      },
+    })
   }
 
   #emitHead(): void {
@@ -174,6 +233,8 @@ class Interception {
     } catch (error) {
       // Nothing went out: whoever catches this may answer with another head.
       this.#prepared = false
+      this.#window = undefined
+      this.#position = 0
       throw error
     }
     this.#headWritten = true
@@ -183,14 +244,15 @@ class Interception {
   /** The watchers hear of the end when node has taken it: until then the head may still change, or fail. */
   #emitEnd(chunk: unknown, encoding: unknown, callback: unknown): void {
     try {
-      if (this.#bodiless) this.#end.call(this.#res, [chunk, encoding, callback].find(isFunction))
-      else this.#end.call(this.#res, chunk, encoding, callback)
+      if (this.#window === undefined) this.#end.call(this.#res, chunk, encoding, callback)
+      else this.#end.call(this.#res, this.#visible(chunk, encoding), [chunk, encoding, callback].find(isFunction))
     } catch (error) {
       this.#ended = false
       throw error
     }
     this.#tellBody(chunk, encoding)
-    for (const watcher of this.watchers) watcher.end?.()
+    const utf8 = this.#utf8 ?? (isContent(chunk) && isUtf8(chunk, encoding) && !this.#res.chunkedEncoding)
+    for (const watcher of this.watchers) watcher.end?.(utf8)
   }
 
   /** Held are bytes, not state: to the handler the response is as far as it thinks. */
@@ -228,6 +290,8 @@ class Interception {
   }
 }
 
+const NO_BYTES = Buffer.alloc(0)
+
 const HEAD_METHODS = ['setHeader', 'appendHeader', 'setHeaders', 'removeHeader'] as const
 
 function refuseHead(): never {
@@ -245,6 +309,11 @@ function isFunction(value: unknown): value is () => void {
 
 function isContent(chunk: unknown): chunk is string | Uint8Array {
   return isChunk(chunk) && chunk.length > 0
+}
+
+/** How node sends text, and with it a head that has not gone out yet. */
+function isUtf8(chunk: unknown, encoding: unknown): boolean {
+  return typeof chunk === 'string' && (typeof encoding !== 'string' || /^utf-?8$/i.test(encoding))
 }
 
 /** A copy: a caller may use its buffer again as soon as `write` has returned. */

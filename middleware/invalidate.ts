@@ -4,7 +4,7 @@ import { defaultCache } from '../lib/default-cache.ts'
 import type { Engine } from '../lib/engine.ts'
 import { isSafeMethod } from '../lib/http/methods.ts'
 import { anyOf, oneOf, readOptions, syncCallback, text, texts } from '../lib/options.ts'
-import type { Ack, InvalidationTargets } from '../lib/stores/store.ts'
+import type { Ack, Awaitable, InvalidationTargets } from '../lib/stores/store.ts'
 import { invalidationTargets, type Targets } from '../lib/targets.ts'
 import { type Watcher, watch } from './intercept.ts'
 import { cacheOption, callSync } from './settings.ts'
@@ -60,6 +60,8 @@ export function invalidateMiddleware(options: InvalidateMiddlewareOptions = {}):
       res,
       engine,
       () => {
+        // DI-5: a write that failed has changed nothing.
+        if (!hasSucceeded(res)) return NO_TARGETS
         const targets: Targets = {
           tags: valueOf('tags', read.tags),
           urls: valueOf('urls', read.urls),
@@ -74,40 +76,39 @@ export function invalidateMiddleware(options: InvalidateMiddlewareOptions = {}):
   }
 }
 
+const NO_TARGETS: InvalidationTargets = { tags: [], patterns: [], all: false }
+
+function hasSucceeded({ statusCode }: ServerResponse): boolean {
+  return statusCode >= 200 && statusCode < 400
+}
+
 const WRITES: unique symbol = Symbol.for('cachewell.writes') as never
 
 /**
- * When this response's head says that a write succeeded, invalidate what it changed and hold the answer until that is
+ * When this response's head is complete, invalidate what it says has changed and hold the answer until that is
  * confirmed or its time is up. However many announce it, a write invalidates once.
  */
-export function announceWrite(
-  res: ServerResponse,
-  engine: Engine,
-  targetsOf: () => InvalidationTargets,
-  ack: Ack = 'all',
-): void {
+export function announceWrite(res: ServerResponse, engine: Engine, targetsOf: TargetsOf, ack: Ack = 'all'): void {
   const holder = res as { [WRITES]?: Writes }
   if (holder[WRITES] === undefined) {
-    holder[WRITES] = new Writes(res)
+    holder[WRITES] = new Writes()
     watch(res, holder[WRITES])
   }
   holder[WRITES].add(engine, targetsOf, ack)
 }
 
+/** Names what a write has changed; a promise where Redis has to be asked. */
+type TargetsOf = () => Awaitable<InvalidationTargets>
+
 interface Announced {
-  readonly targets: (() => InvalidationTargets)[]
+  readonly targets: TargetsOf[]
   ack: Ack
 }
 
 class Writes implements Watcher {
-  readonly #res: ServerResponse
   readonly #announced = new Map<Engine, Announced>()
 
-  constructor(res: ServerResponse) {
-    this.#res = res
-  }
-
-  add(engine: Engine, targetsOf: () => InvalidationTargets, ack: Ack): void {
+  add(engine: Engine, targetsOf: TargetsOf, ack: Ack): void {
     const known = this.#announced.get(engine) ?? { targets: [], ack: 'redis' }
     known.targets.push(targetsOf)
     if (ack === 'all') known.ack = ack
@@ -115,9 +116,6 @@ class Writes implements Watcher {
   }
 
   hold(): Promise<unknown> | undefined {
-    const { statusCode } = this.#res
-    // DI-5: a write that failed has changed nothing.
-    if (statusCode < 200 || statusCode >= 400) return undefined
     const pending: Promise<unknown>[] = []
     for (const [engine, { targets, ack }] of this.#announced) {
       const receipt = invalidateAll(engine, targets, ack)
@@ -127,27 +125,34 @@ class Writes implements Watcher {
   }
 }
 
-/** One invalidation for everything announced; a promise only where others have to be told. */
-function invalidateAll(
-  engine: Engine,
-  targets: readonly (() => InvalidationTargets)[],
-  ack: Ack,
-): Promise<unknown> | undefined {
-  const tags = new Set<string>()
-  const patterns = new Set<string>()
+/** One invalidation for everything announced that is known at once; a promise only where others have to be asked or told. */
+function invalidateAll(engine: Engine, targets: readonly TargetsOf[], ack: Ack): Promise<unknown> | undefined {
+  const known: InvalidationTargets[] = []
+  const late: Promise<unknown>[] = []
   for (const targetsOf of targets) {
     try {
       const named = targetsOf()
-      for (const tag of named.tags) tags.add(tag)
-      for (const pattern of named.patterns) patterns.add(pattern)
+      if (!(named instanceof Promise)) known.push(named)
+      else
+        late.push(named.then((found) => invalidate(engine, [found], ack)).catch((cause) => tellUnnamed(engine, cause)))
     } catch (cause) {
-      // What cannot be named cannot be made wrong: say so, loudly, and let the answer go.
-      engine.events.emit('error', { where: 'invalidate', cause })
-      engine.events.warn(
-        `A write was not followed by its invalidation, because naming what it changed failed: ${String(cause)}`,
-      )
+      tellUnnamed(engine, cause)
     }
   }
+  const receipt = invalidate(engine, known, ack)
+  if (receipt !== undefined) late.push(receipt)
+  return late.length === 0 ? undefined : Promise.all(late)
+}
+
+/** What cannot be named cannot be made wrong: say so, loudly, and let the answer go. */
+function tellUnnamed({ events }: Engine, cause: unknown): void {
+  events.emit('error', { where: 'invalidate', cause })
+  events.warn(`A write was not followed by its invalidation, because naming what it changed failed: ${String(cause)}`)
+}
+
+function invalidate(engine: Engine, named: readonly InvalidationTargets[], ack: Ack): Promise<unknown> | undefined {
+  const tags = new Set(named.flatMap((targets) => targets.tags))
+  const patterns = new Set(named.flatMap((targets) => targets.patterns))
   if (tags.size === 0 && patterns.size === 0) return undefined
   const receipt = engine.invalidate({ tags: [...tags], patterns: [...patterns], all: false }, { ack })
   // Unconfirmed is not silent: the store has told it as an event and retries.

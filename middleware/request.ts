@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http'
+import { type CacheControl, NOTHING, parseCacheControl } from '../lib/http/cache-control.ts'
 import { hasOriginCondition } from '../lib/http/conditional.ts'
+import { requestField, splitList } from '../lib/http/fields.ts'
 import type { Credentials } from '../lib/http/storing.ts'
 import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
 import { callSync, type Settings } from './settings.ts'
@@ -18,9 +20,7 @@ const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-o
 export function bypassReason(req: IncomingMessage, settings: Settings): string | undefined {
   const { headers } = req
   // KEY-13: content on a GET is no part of the key.
-  if (headers['transfer-encoding'] !== undefined) return 'body'
-  const length = headers['content-length']
-  if (length !== undefined && length !== '0') return 'body'
+  if (req.method !== 'QUERY' && hasContent(req)) return 'body'
   if (hasOriginCondition(headers)) return 'precondition'
   if (headers.upgrade !== undefined) return 'upgrade'
   for (const name of METHOD_OVERRIDES) if (headers[name] !== undefined) return 'method-override'
@@ -29,6 +29,11 @@ export function bypassReason(req: IncomingMessage, settings: Settings): string |
   if (original !== undefined && original !== req.method) return 'method-override'
   const { skip } = settings
   return skip !== undefined && callSync('skip', () => skip(callbackRequest(req))) ? 'skip' : undefined
+}
+
+function hasContent({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length']
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
 /** The target URI, from what may be believed; undefined where there is no unambiguous one. */
@@ -49,6 +54,16 @@ export function requestTarget(
   const path = stripQuery(originalUrl, settings.ignoredQuery)
   const target = targetUri({ scheme, authority, originalUrl: path })
   return target === undefined ? undefined : { uri: target.uri, path: target.path, stripped: path !== originalUrl }
+}
+
+/** What the request says about caching; undefined where it says nothing. */
+export function directivesOf(req: IncomingMessage): CacheControl | undefined {
+  const cacheControl = requestField(req.headers, 'cache-control')
+  if (cacheControl !== undefined) return parseCacheControl(cacheControl)
+  // CCQ-11: only `no-cache`, and only where there is no `Cache-Control`.
+  const pragma = requestField(req.headers, 'pragma')
+  if (pragma === undefined || !splitList(pragma).some((member) => member.toLowerCase() === 'no-cache')) return undefined
+  return { ...NOTHING, noCache: true }
 }
 
 /** Let the handler see the URL that the key has. */

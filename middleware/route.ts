@@ -200,6 +200,6 @@ const MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 function serveFound(exchange: Exchange, entry: ResponseEntry, otherwise: () => void): void {
   const now = exchange.settings.engine.clock.now()
   const reuse = judgeReuse(entry, { credentialed: exchange.credentials !== undefined, directives: undefined, now })
-  if (reuse !== 'serve') return otherwise()
-  exchange.answer(entry, { hit: true, ttl: Math.floor((entry.staleAt - now) / 1_000) })
+  if (reuse.kind !== 'serve') return otherwise()
+  exchange.answer(entry, { hit: true, ttl: Math.floor((entry.staleAt - now) / 1_000), rule: reuse.rule })
 }

@@ -1,19 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type CacheControl, parseCacheControl } from '../lib/http/cache-control.ts'
-import { requestField } from '../lib/http/fields.ts'
-import { invalidatedUris, isSafeMethod } from '../lib/http/methods.ts'
+import type { CacheControl } from '../lib/http/cache-control.ts'
+import type { Fields } from '../lib/http/fields.ts'
+import { type Invalidation, isSafeMethod, isStorableWrite, judgeInvalidation, originOf } from '../lib/http/methods.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import type { Credentials } from '../lib/http/storing.ts'
-import { primaryKey, tagOf } from '../lib/key.ts'
+import { primaryKey, queryPrimaryKey, tagOf } from '../lib/key.ts'
 import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
-import type { Forward, Outcome } from '../lib/outcome.ts'
+import type { Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
-import { Exchange, exchangeOf } from './exchange.ts'
+import type { Awaitable, InvalidationTargets } from '../lib/stores/store.ts'
+import { contentKey, takeContent } from './content.ts'
+import type { Classified } from './deposit.ts'
+import { Exchange, type ExchangeOptions, exchangeOf, type Why } from './exchange.ts'
 import { fieldsOf, watch } from './intercept.ts'
 import { announceWrite } from './invalidate.ts'
-import { isRefresh, refresh } from './refresh.ts'
+import { isRefresh, refresh, refreshedEntry } from './refresh.ts'
 import { replay } from './replay.ts'
-import { bypassReason, credentialsOf, hideStrippedQuery, requestTarget } from './request.ts'
+import { bypassReason, credentialsOf, directivesOf, hideStrippedQuery, requestTarget } from './request.ts'
+import type { SearchClasses } from './search-classes.ts'
 import { callForText, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp } from './types.ts'
 
@@ -48,6 +52,8 @@ interface Visit extends FillTarget {
   readonly stripped: boolean
   readonly credentials: Credentials | undefined
   readonly directives: CacheControl | undefined
+  /** Of a QUERY: part of its key. */
+  readonly content: Buffer | undefined
 }
 
 const NOTHING: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
@@ -70,7 +76,7 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, p
     return pass()
   }
   const { method } = req
-  if (method !== 'GET' && method !== 'HEAD') return passMethod(mount, req, res, pass)
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'QUERY') return passMethod(mount, req, res, pass)
   let visit: Visit | string
   try {
     visit = enter(mount, req, res, pass)
@@ -81,17 +87,50 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, p
     visit = 'error'
   }
   if (typeof visit === 'string') return passUnkeyed(mount, req, res, pass, visit)
-  if (isRefresh(req)) return fill(visit, NOTHING, { forward: 'stale', background: true })
-  const found = settings.engine.responses.lookup(visit.primary, req.headers)
+  if (method === 'QUERY') void serveQuery(visit)
+  else proceed(visit)
+}
+
+/** QRY-3, QRY-4: the key of a QUERY contains its content, which the handler finds as it came. */
+async function serveQuery(visit: Visit): Promise<void> {
+  const { mount, req, res, pass } = visit
+  try {
+    const content = await takeContent(req, mount.settings.maxBodySize)
+    const key = content === undefined ? undefined : contentKey(content, req.headers)
+    if (key === undefined) passUnkeyed(mount, req, res, pass, 'body')
+    else proceed({ ...visit, content, primary: queryPrimaryKey(visit.primary, key) })
+  } catch (cause) {
+    failed(visit, cause)
+  }
+}
+
+function proceed(visit: Visit): void {
+  if (isRefresh(visit.req)) return refill(visit)
+  const found = lookup(visit)
   if (!(found instanceof Promise)) return decide(visit, found, undefined)
-  const entered = visit
   found
+    .catch((cause: unknown) => missed(visit, cause))
     .then((late) => {
       // A fill that landed while Redis was asked leaves nothing to join, and a miss that is out of date.
-      const landed = late.kind === 'miss' ? settings.engine.responses.peek(entered.primary, req.headers) : undefined
-      decide(entered, landed ?? late, undefined)
+      const { responses } = visit.mount.settings.engine
+      const landed = late.kind === 'miss' ? responses.peek(visit.primary, visit.req.headers) : undefined
+      decide(visit, landed ?? late, undefined)
     })
-    .catch((cause) => failed(entered, cause))
+    .catch((cause) => failed(visit, cause))
+}
+
+function lookup(visit: Visit): Awaitable<Lookup> {
+  try {
+    return visit.mount.settings.engine.responses.lookup(visit.primary, visit.req.headers)
+  } catch (cause) {
+    return missed(visit, cause)
+  }
+}
+
+/** STO-14: a store that fails is a miss. */
+function missed({ mount }: Visit, cause: unknown): Miss {
+  mount.settings.engine.events.emit('error', { where: 'lookup', cause })
+  return NOTHING
 }
 
 /** Something failed after a wait: what the handler threw is the process's, as it is without us; the rest is the next one's. */
@@ -115,18 +154,18 @@ function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pa
   const target = requestTarget(req, settings, mount.app)
   if (target === undefined) return 'target'
   const { uri, path, stripped } = target
-  const cacheControl = requestField(req.headers, 'cache-control')
   return {
     mount,
     req,
     res,
     pass,
-    primary: keyOf(mount, req, uri),
+    primary: keyOf(mount, req, settings.searchClasses?.classOf(uri) ?? uri),
     uri,
     path,
     stripped,
     credentials: credentialsOf(req, settings),
-    directives: cacheControl === undefined ? undefined : parseCacheControl(cacheControl),
+    directives: directivesOf(req),
+    content: undefined,
   }
 }
 
@@ -146,33 +185,56 @@ export function partitioned(target: FillTarget, partition: string): FillTarget {
 
 /** Judge what was found; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
 function decide(visit: Visit, found: Lookup, since: number | undefined): void {
-  if (found.kind === 'miss') return forward(visit, found, { forward: found.reason }, since)
+  if (found.kind === 'miss') {
+    const rule = found.reason === 'uri-miss' ? 'DR-4' : 'DR-6'
+    return forward(visit, found, { forward: found.reason, rule, ...variantsOf(visit, found) }, since)
+  }
   const { req, mount, directives } = visit
   const { settings } = mount
-  const { engine } = settings
-  const now = engine.clock.now()
+  const now = settings.engine.clock.now()
   const reuse = judgeReuse(found, {
     credentialed: visit.credentials !== undefined,
     directives: settings.requestDirectives ? directives : undefined,
     now,
   })
+  const { rule } = reuse
   const ttl = Math.floor((found.staleAt - now) / 1_000)
-  switch (reuse) {
+  switch (reuse.kind) {
     case 'serve': {
-      const outcome: Outcome =
-        since !== undefined ? { hit: false, forward: 'uri-miss', ttl, collapsed: true } : { hit: true, ttl }
-      return answer(visit, found, outcome, now)
+      const { detail } = reuse
+      if (since !== undefined) {
+        return answer(visit, found, { hit: false, forward: 'uri-miss', ttl, collapsed: true, rule }, now)
+      }
+      return answer(
+        visit,
+        found,
+        detail === undefined ? { hit: true, ttl, rule } : { hit: true, ttl, detail, rule },
+        now,
+      )
     }
     case 'serve-stale': {
-      if (!refresh({ req, settings, entry: found }))
-        return forward(visit, NOTHING, { forward: 'stale', spare: found }, since)
-      return answer(visit, found, { hit: true, ttl, detail: 'swr' }, now)
+      const { detail } = reuse
+      if (directives?.onlyIfCached !== true && !refresh({ req, settings, entry: found, content: visit.content })) {
+        return forward(visit, NOTHING, { forward: 'stale', rule: 'DR-19', ...spareOf(found) }, since)
+      }
+      return answer(visit, found, { hit: true, ttl, detail, rule }, now)
     }
     case 'refuse':
-      return forward(visit, NOTHING, { forward: 'bypass', ...detailOf(visit) }, since)
-    default:
-      return forward(visit, NOTHING, { forward: reuse, spare: found }, since)
+      return forward(visit, NOTHING, { forward: reuse.forward, rule, ...detailOf(visit) }, since)
+    case 'validate':
+      return forward(visit, NOTHING, { forward: reuse.forward, rule, ...spareOf(found) }, since)
   }
+}
+
+/** DR-6: what the handler may name instead of answering anew. */
+function variantsOf({ req, mount }: Visit, miss: Miss): Pick<Why, 'variants'> {
+  const { profile, engine } = mount.settings
+  return profile === 'rfc' && req.method === 'GET' ? { variants: engine.responses.variants(miss) } : {}
+}
+
+/** An entry to be validated, and in case the handler fails; a stored error stands in for nothing. */
+function spareOf(entry: ResponseEntry): Pick<Why, 'spare'> {
+  return entry.value.status < 500 ? { spare: entry } : {}
 }
 
 function detailOf({ credentials }: Visit): { readonly detail?: string } {
@@ -196,15 +258,8 @@ function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerR
   }
 }
 
-interface Fallback {
-  readonly forward: Forward
-  readonly detail?: string
-  readonly spare?: ResponseEntry
-  readonly background?: boolean
-}
-
 /** Nothing to serve: wait for a fill that is under way, else begin one. */
-function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefined): void {
+function forward(visit: Visit, miss: Miss, why: Why, since: number | undefined): void {
   const { res, mount, directives } = visit
   const { settings } = mount
   if (directives?.onlyIfCached === true) {
@@ -213,7 +268,7 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
     res.end()
     return
   }
-  const unrecorded = unrecordedReason(visit)
+  const unrecorded = unrecordedReason(visit, miss)
   if (unrecorded !== undefined) return unfilled(visit, { detail: unrecorded, ...why })
   if (!settings.engine.reachable && why.forward !== 'bypass') {
     return forward(visit, miss, { ...why, forward: 'bypass', detail: 'store-unavailable' }, since)
@@ -221,7 +276,9 @@ function forward(visit: Visit, miss: Miss, why: Fallback, since: number | undefi
   const flight = why.forward === 'request' ? undefined : joinable(visit, miss)
   const now = settings.engine.clock.monotonic()
   const began = since ?? now
-  if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, why)
+  // CST-5: who has waited says so, also where it was in vain.
+  const waited = since === undefined ? why : { ...why, collapsed: false as const }
+  if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, waited)
   return wait(visit, flight, { miss, why, since: began })
 }
 
@@ -233,7 +290,7 @@ function joinable(visit: Visit, miss: Miss): Flight<ResponseEntry> | undefined {
 
 interface Waiting {
   readonly miss: Miss
-  readonly why: Fallback
+  readonly why: Why
   /** When the visit began to wait (monotonic ms). */
   readonly since: number
 }
@@ -251,71 +308,122 @@ function wait(visit: Visit, flight: Flight<ResponseEntry>, { miss, why, since }:
 }
 
 /** Why the handler's answer is of no use to others. */
-function unrecordedReason({ req, directives }: Visit): string | undefined {
-  // A HEAD has nothing to store.
-  if (req.method === 'HEAD') return 'head'
-  // A range of something unknown is the handler's to cut.
-  if (req.headers.range !== undefined) return 'range'
+function unrecordedReason({ req, res, mount, directives, ...target }: Visit, miss: Miss): string | undefined {
   // DS-7: nobody waits for what will not be stored.
-  return directives?.noStore === true ? 'request-no-store' : undefined
+  if (directives?.noStore === true) return 'request-no-store'
+  if (req.headers.range === undefined) return undefined
+  // CMP-4: compression above us would compress a part of the whole. And what could lately not be kept whole is the handler's to cut.
+  const { responses } = mount.settings.engine
+  return 'flush' in res || responses.isUnshared(target, miss, req.headers) ? 'range' : undefined
 }
 
 /** Let the handler answer, and record it. */
-function fill(visit: Visit, miss: Miss, why: Fallback): void {
+function fill(visit: Visit, miss: Miss, why: Why): void {
   const { req, credentials } = visit
-  passOn(visit, visit.mount.settings.engine.responses.begin(visit, miss, req.headers, credentials === undefined), why)
+  const { responses } = visit.mount.settings.engine
+  if (req.method === 'HEAD') {
+    // VAL-20: it creates no entry, but may confirm or contradict the one at hand.
+    const heeding = why.spare === undefined ? undefined : responses.begin(visit, miss, req.headers, false)
+    return passOn(visit, heeding, { detail: 'head', ...why })
+  }
+  passOn(visit, responses.begin(visit, miss, req.headers, credentials === undefined), why)
+}
+
+/** A background refresh: nobody waits, and what is stored is asked about. */
+function refill(visit: Visit): void {
+  const entry = refreshedEntry(visit.req)
+  const spare = entry?.key.startsWith(visit.primary) === true ? spareOf(entry) : {}
+  fill(visit, NOTHING, { forward: 'stale', background: true, ...spare })
 }
 
 /** Let the handler answer, and leave it at that. */
-function unfilled(visit: Visit, why: Fallback): void {
+function unfilled(visit: Visit, why: Why): void {
   passOn(visit, undefined, why)
 }
 
-function passOn(visit: Visit, fill: Fill | undefined, why: Fallback): void {
-  const { mount, req, res, credentials, primary, uri, path } = visit
+function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
+  const { mount, req, res, credentials, primary, uri, path, content } = visit
+  const { settings } = mount
   const target = { primary, uri, path }
-  const exchange = new Exchange({ settings: mount.settings, req, res, target, credentials, fill, ...why })
-  if (visit.stripped) hideStrippedQuery(req, mount.settings)
+  const { searchClasses } = settings
+  const classify = searchClasses === undefined ? undefined : (fields: Fields) => classOf(visit, searchClasses, fields)
+  const exchange = new Exchange({ settings, req, res, target, credentials, fill, classify, content, ...why })
+  if (visit.stripped) hideStrippedQuery(req, settings)
   mount.prepare?.(exchange)
   watch(res, exchange)
-  visit.pass()
+  try {
+    visit.pass()
+  } catch (error) {
+    if (!exchange.failed()) throw error
+  }
+}
+
+/** Where an answer is kept that says which URLs it is good for. */
+function classOf({ mount, req, uri }: Visit, classes: SearchClasses, fields: Fields): Classified | undefined {
+  const name = classes.learn(uri, fields)
+  // QRY: the content of a QUERY is told apart already, its URL is not.
+  if (name === undefined || req.method === 'QUERY') return undefined
+  return { primary: keyOf(mount, req, name), tag: tagOf.uri(name) }
 }
 
 /** A GET or HEAD that has no key here. */
 function passUnkeyed(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass, detail: string): void {
-  passExchange(mount, req, res, next, { forward: 'bypass', detail })
+  passExchange(mount, req, res, next, { forward: 'bypass', detail, rule: 'DR-1' })
 }
 
 /** Any other method: the handler answers, and what a successful write makes wrong goes (RFC 9111 s. 4.4). */
 function passMethod(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass): void {
   const { settings } = mount
   const method = req.method ?? ''
-  if (!isSafeMethod(method)) {
-    const target = requestTarget(req, settings, mount.app)
-    if (target !== undefined) {
-      announceWrite(res, settings.engine, () => ({
-        tags: invalidatedUris({ method, status: res.statusCode, uri: target.uri, fields: fieldsOf(res) }).map(
-          tagOf.uri,
-        ),
-        patterns: [],
-        all: false,
-      }))
-    }
+  const target = isSafeMethod(method) ? undefined : requestTarget(req, settings, mount.app)
+  if (target === undefined) return passExchange(mount, req, res, next, { forward: 'method', rule: 'DR-2' })
+  const { engine } = settings
+  const { uri, path } = target
+  const origin = originOf(uri)
+  const judged = (): Invalidation => judgeInvalidation({ method, status: res.statusCode, uri, fields: fieldsOf(res) })
+  announceWrite(res, engine, () => {
+    const { uris, groups } = judged()
+    // INV-6: what was stored for an equivalent URL, too.
+    const classes = uris.map((gone) => settings.searchClasses?.classOf(gone)).filter((name) => name !== undefined)
+    const tags = [...[...uris, ...classes].map(tagOf.uri), ...groups.map((group) => tagOf.group(origin, group))]
+    return { tags, patterns: [], all: false }
+  })
+  const why: Why = { forward: 'method', rule: 'DR-2' }
+  let primary: string
+  try {
+    primary = keyOf(mount, req, uri)
+  } catch (cause) {
+    // Without its key nothing of the target can be looked up; what was announced stays.
+    engine.events.emit('error', { where: 'options', cause })
+    return passExchange(mount, req, res, next, why)
   }
-  passExchange(mount, req, res, next, { forward: 'method' })
+  // GRP-4, GRP-5: what shares a group with something that goes, goes too.
+  announceWrite(res, engine, () => {
+    const gone = judged().uris.length > 0 ? engine.responses.tagsOf(primary) : []
+    return gone instanceof Promise ? gone.then(groupsAmong) : groupsAmong(gone)
+  })
+  if (settings.profile === 'safe' || !isStorableWrite(method)) return passExchange(mount, req, res, next, why)
+  const credentials = credentialsOf(req, settings)
+  const named = { primary, uri, path }
+  // MET-5: as the answer to a later GET, from after its own invalidation on.
+  const fillAtHead = (): Fill => engine.responses.begin(named, NOTHING, req.headers, false)
+  passExchange(mount, req, res, next, { ...why, target: named, credentials, fillAtHead })
 }
 
-function passExchange(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass, why: Fallback): void {
+function groupsAmong(tags: readonly string[]): InvalidationTargets {
+  return { tags: tags.filter((tag) => tag.startsWith('g:')), patterns: [], all: false }
+}
+
+function passExchange(
+  mount: Mount,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Pass,
+  options: Why & Partial<Pick<ExchangeOptions, 'target' | 'credentials' | 'fillAtHead'>>,
+): void {
   const { settings } = mount
-  const exchange = new Exchange({
-    settings,
-    req,
-    res,
-    target: undefined,
-    credentials: undefined,
-    fill: undefined,
-    ...why,
-  })
+  const none = { target: undefined, credentials: undefined, fill: undefined }
+  const exchange = new Exchange({ settings, req, res, ...none, ...options })
   mount.prepare?.(exchange)
   watch(res, exchange)
   next()

@@ -5,11 +5,13 @@ import type { Duration } from '../lib/duration.ts'
 import type { Engine } from '../lib/engine.ts'
 import { CacheError, show } from '../lib/errors.ts'
 import type { OwnPolicy } from '../lib/http/storing.ts'
+import { CDN_TARGET, OWN_TARGET } from '../lib/http/targeted.ts'
 import {
   anyOf,
   duration,
   flag,
   group,
+  milliseconds,
   oneOf,
   optionHints,
   orFalse,
@@ -24,6 +26,7 @@ import {
 } from '../lib/options.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { Size } from '../lib/size.ts'
+import { SearchClasses } from './search-classes.ts'
 import type { CacheRequest } from './types.ts'
 
 /** Options of `cacheMiddleware`; all are optional. */
@@ -44,6 +47,8 @@ export interface CacheMiddlewareOptions {
   key?(req: CacheRequest): string
   /** Query parameters that neither the key nor the handler is to see. */
   readonly query?: { readonly ignore?: readonly string[] }
+  /** Obey `No-Vary-Search`: parameters it names are no part of the key, so a handler must not repeat them. @default false */
+  readonly noVarySearch?: boolean
   /** Hosts that may be cached; others are passed on. @default all */
   readonly hosts?: readonly string[]
   /** Believe `X-Forwarded-Proto` and `-Host`. @default what Express says, else false */
@@ -66,6 +71,8 @@ export interface CacheMiddlewareOptions {
   readonly sMaxageAllowsStale?: boolean
   /** Store responses that set cookies. @default false, in 'rfc' true */
   readonly setCookie?: boolean
+  /** How long a handler may take while a stale answer could stand in for it; ms or a string. @default '30s' */
+  readonly handlerTimeoutMs?: Duration
   /** Add a weak entity tag to bodies that have none. @default false */
   readonly etag?: boolean
   /** Fields that tell what the cache did. @default 'standard' in production, else 'debug' */
@@ -102,6 +109,8 @@ export interface Settings {
   readonly vary: VaryCallback['vary'] | undefined
   readonly key: Callback<'key'> | undefined
   readonly ignoredQuery: readonly string[]
+  /** Undefined where `No-Vary-Search` is not obeyed. */
+  readonly searchClasses: SearchClasses | undefined
   readonly hosts: ReadonlySet<string> | undefined
   readonly trustProxy: boolean | undefined
   readonly isAuthenticated: Callback<'isAuthenticated'> | undefined
@@ -113,6 +122,8 @@ export interface Settings {
   readonly requestDirectives: boolean
   readonly sMaxageAllowsStale: boolean
   readonly storeSetCookie: boolean
+  /** Ms. */
+  readonly handlerTimeoutMs: number
   readonly etag: boolean
   readonly headers: 'debug' | 'standard' | false
   readonly mount: string | undefined
@@ -121,6 +132,9 @@ export interface Settings {
 
 /** The largest body that is recorded unless options say otherwise (DESIGN: 1 MiB). */
 export const MAX_BODY_SIZE: number = 1024 ** 2
+
+/** A handler that has said nothing by then has failed, where something stale is at hand. */
+const HANDLER_TIMEOUT_MS = 30_000
 
 /** Options that decide what is stored, of `cacheMiddleware` and `cacheRoute` alike. */
 export const STORING_OPTIONS: {
@@ -163,6 +177,7 @@ const MIDDLEWARE_OPTIONS = {
   vary: varyOption,
   key: syncCallback<Callback<'key'>>(),
   query: group({ ignore: texts }),
+  noVarySearch: flag,
   hosts: texts,
   trustProxy: flag,
   isAuthenticated: syncCallback<Callback<'isAuthenticated'>>(),
@@ -172,15 +187,13 @@ const MIDDLEWARE_OPTIONS = {
   requestDirectives: flag,
   sMaxageAllowsStale: flag,
   setCookie: flag,
+  handlerTimeoutMs: milliseconds,
   etag: flag,
   headers: oneOf('debug', 'standard', false),
   mount: text,
 } as const
 
 const FRONT_OPTIONS = { ...MIDDLEWARE_OPTIONS, onHit: syncCallback<Callback<'onHit'>>() } as const
-
-/** The targeted field of our own name, always obeyed. */
-const OWN_TARGET = 'Cachewell-Cache-Control'
 
 /** Check the options of a mounted cache. @throws CacheError naming option, value and fix */
 export function readSettings(place: 'cacheMiddleware' | 'withCache', options: WithCacheOptions): Settings {
@@ -205,17 +218,19 @@ export function readSettings(place: 'cacheMiddleware' | 'withCache', options: Wi
     vary: vary === undefined ? undefined : listOrCallback(vary),
     key: read.key,
     ignoredQuery: read.query?.ignore ?? [],
+    searchClasses: read.noVarySearch === true ? new SearchClasses() : undefined,
     hosts: read.hosts === undefined ? undefined : new Set(read.hosts.map((host) => host.toLowerCase())),
     trustProxy: read.trustProxy,
     isAuthenticated: read.isAuthenticated,
     skip: read.skip,
     shouldStore: read.shouldStore,
     maxBodySize: read.maxBodySize ?? MAX_BODY_SIZE,
-    targets: [OWN_TARGET, ...(read.targets ?? (rfc ? ['CDN-Cache-Control'] : []))],
+    targets: [OWN_TARGET, ...(read.targets ?? (rfc ? [CDN_TARGET] : [])).map((name) => name.toLowerCase())],
     heuristics: rfc,
     requestDirectives: read.requestDirectives ?? rfc,
     sMaxageAllowsStale: read.sMaxageAllowsStale ?? false,
     storeSetCookie: read.setCookie ?? rfc,
+    handlerTimeoutMs: read.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS,
     etag: read.etag ?? false,
     headers: read.headers ?? (process.env['NODE_ENV'] === 'production' ? 'standard' : 'debug'),
     mount: read.mount,

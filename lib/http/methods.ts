@@ -1,4 +1,5 @@
-import { type Fields, fieldLines } from './fields.ts'
+import { parseGroups } from './cache-groups.ts'
+import { type Fields, fieldLines, fieldValue } from './fields.ts'
 
 /** What a finished exchange says about stored responses. */
 export interface Exchange {
@@ -15,13 +16,47 @@ export function isSafeMethod(method: string): boolean {
   return SAFE_METHODS.has(method)
 }
 
+/** Methods whose answer may stand in for that of a later GET (RFC 9110 s. 9.3.3, RFC 5789 s. 2). */
+export function isStorableWrite(method: string): boolean {
+  return method === 'POST' || method === 'PATCH'
+}
+
+/** What a finished request has made wrong, and the row of table C that says so. */
+export interface Invalidation {
+  readonly uris: readonly string[]
+  /** Groups of the target's origin, named by the response (RFC 9875 s. 3). */
+  readonly groups: readonly string[]
+  readonly rule: string
+}
+
 /**
- * The URIs whose stored responses a finished request has made wrong (RFC 9111 s. 4.4): the target and, on the same origin,
- * `Location` and `Content-Location`. Empty for safe methods and errors.
+ * What a finished request has made wrong (RFC 9111 s. 4.4): after a success the target and, on the same origin, `Location` and
+ * `Content-Location`; the groups in `Cache-Group-Invalidation` whatever the status. Nothing after safe methods.
  */
-export function invalidatedUris({ method, status, uri, fields }: Exchange): string[] {
-  // DI-1, DI-5
-  if (isSafeMethod(method) || status < 200 || status > 399) return []
+export function judgeInvalidation(exchange: Exchange): Invalidation {
+  const { method, status, fields } = exchange
+  // DI-1
+  if (isSafeMethod(method)) return { uris: [], groups: [], rule: 'DI-1' }
+  // DI-4. More groups than can be read are as good as none named.
+  const groups = parseGroups(fieldValue(fields, 'cache-group-invalidation')) ?? []
+  // DI-5
+  if (status < 200 || status > 399) return { uris: [], groups, rule: groups.length > 0 ? 'DI-4' : 'DI-5' }
+  const uris = urisOf(exchange)
+  return { uris, groups, rule: uris.length > 1 ? 'DI-3' : groups.length > 0 ? 'DI-4' : 'DI-2' }
+}
+
+/** Does `Content-Location` say that the response is what a GET of this URI would bring (RFC 9110 s. 8.7)? */
+export function namesTarget(fields: Fields, uri: string): boolean {
+  const [reference, ...others] = fieldLines(fields, 'content-location')
+  return reference !== undefined && others.length === 0 && resolve(reference, uri) === uri
+}
+
+/** Scheme, host and port of a target URI: what groups belong to (RFC 9875 s. 2.1). */
+export function originOf(uri: string): string {
+  return uri.slice(0, uri.indexOf('/', uri.indexOf('://') + 3))
+}
+
+function urisOf({ uri, fields }: Exchange): string[] {
   // DI-2
   const uris = new Set([uri])
   // DI-3
@@ -54,5 +89,5 @@ function resolve(reference: string, base: string): string | undefined {
   url.password = ''
   url.hash = ''
   // The path as the URL has it, the origin as the key has it.
-  return base.slice(0, base.indexOf('/', base.indexOf('://') + 3)) + url.href.slice(url.origin.length)
+  return originOf(base) + url.href.slice(url.origin.length)
 }

@@ -1,4 +1,5 @@
 import type { Entry } from '../entry.ts'
+import type { Forward } from '../outcome.ts'
 import type { CacheControl } from './cache-control.ts'
 import type { StoredResponse } from './stored-response.ts'
 
@@ -10,33 +11,36 @@ export interface ReuseRequest {
   readonly now: number
 }
 
-/**
- * Serve it; serve it and refresh it behind the client's back; or ask the handler: because the client may not have it
- * (`refuse`), because it wants to know (`request`), or because it is stale.
- */
-export type Reuse = 'serve' | 'serve-stale' | 'refuse' | 'request' | 'stale'
+/** What to do with a stored response, and the row of table B that says so. */
+export type Reuse =
+  /** Serve it, though it may be stale: `detail` says why. */
+  | { readonly kind: 'serve'; readonly detail: string | undefined; readonly rule: string }
+  /** Serve it, and refresh it behind the client's back. */
+  | { readonly kind: 'serve-stale'; readonly detail: string; readonly rule: string }
+  /** Ask the handler whether it is still right. */
+  | { readonly kind: 'validate'; readonly forward: Forward; readonly rule: string }
+  /** This client may not have it. */
+  | { readonly kind: 'refuse'; readonly forward: Forward; readonly rule: string }
 
-/** May this stored response answer this request? */
+/** May this stored response answer this request (RFC 9111 s. 4)? */
 export function judgeReuse(entry: Entry<StoredResponse>, { credentialed, directives, now }: ReuseRequest): Reuse {
   const { staleAt, value } = entry
-  // DR-8: what was made for people without credentials is not for those with.
-  if (value.audience === 'anonymous' && credentialed) return 'refuse'
-  // DR-11
-  if (value.alwaysValidate) return 'stale'
-  const fresh = now < staleAt
+  if (value.audience === 'anonymous' && credentialed) return REFUSE
+  if (value.alwaysValidate) return VALIDATE_ALWAYS
+  const fresh = isFreshAt(entry, now)
   if (directives !== undefined) {
     const forced = forcedByRequest(entry, directives, now)
-    if (forced) return fresh ? 'request' : 'stale'
-    // DR-17: a window that the response forbids is 0 in the entry, and then the client's wish does not count either.
-    if (!fresh && directives.maxStale !== undefined && value.staleWhileRevalidate > 0) {
-      if (now - staleAt <= directives.maxStale * 1_000) return 'serve-stale'
-    }
+    if (forced !== undefined) return fresh ? forced.fresh : forced.stale
   }
-  // DR-15: equal is stale.
-  if (fresh) return 'serve'
-  // DR-18, STA-8
+  if (fresh) return SERVE
+  if (value.mustRevalidate) return MUST_REVALIDATE
+  // REU-9: where the clock has gone back nothing says how stale it is.
+  const staleness = now - staleAt
+  if (staleness < 0) return VALIDATE
+  if (directives?.maxStale !== undefined && staleness <= directives.maxStale * 1_000) return MAX_STALE
+  // STA-8
   const asksForFreshness = directives?.maxAge !== undefined || directives?.minFresh !== undefined
-  return now < staleAt + value.staleWhileRevalidate && !asksForFreshness ? 'serve-stale' : 'stale'
+  return staleness < value.staleWhileRevalidate && !asksForFreshness ? STALE_WHILE_REVALIDATE : VALIDATE
 }
 
 /** Current age in ms (RFC 9111 s. 4.2.3). */
@@ -44,12 +48,46 @@ export function currentAge({ cachedAt, value }: Entry<StoredResponse>, now: numb
   return value.initialAge + Math.max(0, now - cachedAt)
 }
 
-function forcedByRequest(entry: Entry<StoredResponse>, directives: CacheControl, now: number): boolean {
-  // DR-12
-  if (directives.noCache) return true
-  // DR-13
+/** REU-9: how far (ms) a clock may be behind the one an entry was stored by; beyond, nothing says how old the entry is. */
+const CLOCK_TOLERANCE = 5_000
+
+/** DR-15: equal is stale. */
+function isFreshAt({ cachedAt, staleAt }: Entry<StoredResponse>, now: number): boolean {
+  return now < staleAt && now >= cachedAt - CLOCK_TOLERANCE
+}
+
+// One of each: a hit makes none.
+/** What was made for people without credentials is not for those with. */
+const REFUSE: Reuse = { kind: 'refuse', forward: 'bypass', rule: 'DR-8' }
+const VALIDATE_ALWAYS: Reuse = { kind: 'validate', forward: 'stale', rule: 'DR-11' }
+const SERVE: Reuse = { kind: 'serve', detail: undefined, rule: 'DR-15' }
+const MUST_REVALIDATE: Reuse = { kind: 'validate', forward: 'stale', rule: 'DR-16' }
+const MAX_STALE: Reuse = { kind: 'serve', detail: 'max-stale', rule: 'DR-17' }
+const STALE_WHILE_REVALIDATE: Reuse = { kind: 'serve-stale', detail: 'swr', rule: 'DR-18' }
+const VALIDATE: Reuse = { kind: 'validate', forward: 'stale', rule: 'DR-19' }
+
+interface Forced {
+  readonly fresh: Reuse
+  readonly stale: Reuse
+}
+
+const NO_CACHE: Forced = forced('DR-12', 'request')
+const MAX_AGE: Forced = forced('DR-13', 'stale')
+const MIN_FRESH: Forced = forced('DR-14', 'stale')
+
+function forced(rule: string, staleForward: Forward): Forced {
+  return {
+    fresh: { kind: 'validate', forward: 'request', rule },
+    stale: { kind: 'validate', forward: staleForward, rule },
+  }
+}
+
+/** The wish of the client that the handler be asked, if it has one. */
+function forcedByRequest(entry: Entry<StoredResponse>, directives: CacheControl, now: number): Forced | undefined {
   const { maxAge, minFresh } = directives
-  if (maxAge !== undefined && (maxAge === 0 || currentAge(entry, now) > maxAge * 1_000)) return true
-  // DR-14
-  return minFresh !== undefined && entry.staleAt - now < minFresh * 1_000
+  if (directives.noCache) return NO_CACHE
+  // CCR-12: what says it never changes is not validated for a reload.
+  const immutable = entry.value.immutable && isFreshAt(entry, now)
+  if (maxAge !== undefined && !immutable && (maxAge === 0 || currentAge(entry, now) > maxAge * 1_000)) return MAX_AGE
+  return minFresh !== undefined && entry.staleAt - now < minFresh * 1_000 ? MIN_FRESH : undefined
 }

@@ -1,7 +1,11 @@
 import type { CacheControl } from './cache-control.ts'
-import { type Fields, fieldLines, fieldValue, splitList } from './fields.ts'
-import { type Freshness, freshnessLifetime, initialAge } from './freshness.ts'
-import { type GoverningPolicy, governingPolicy } from './targeted.ts'
+import { parseHttpDate } from './dates.ts'
+import { parseEntityTag } from './entity-tag.ts'
+import { type Fields, fieldLines, fieldValue, type RequestHeaders, splitList } from './fields.ts'
+import { type Freshness, freshnessLifetime, HEURISTIC_STATUSES, initialAge } from './freshness.ts'
+import { isIncremental } from './incremental.ts'
+import { isStorableWrite, namesTarget } from './methods.ts'
+import { type GoverningPolicy, governingPolicy, isForUs } from './targeted.ts'
 import { parseVary } from './vary.ts'
 
 /** What this application says about a response, apart from the response itself. Times are ms. */
@@ -29,6 +33,10 @@ export interface StoringInput {
   /** The complete final head, before anything is dropped. */
   readonly fields: Fields
   readonly method: string
+  /** The target URI of the request. */
+  readonly uri: string
+  /** The request's fields as they arrived. */
+  readonly headers: RequestHeaders
   /** The request said `Cache-Control: no-store`. */
   readonly requestNoStore: boolean
   readonly credentials: Credentials | undefined
@@ -40,7 +48,7 @@ export interface StoringInput {
   readonly defaults: OwnPolicy
   readonly profile: 'safe' | 'rfc'
   readonly storeSetCookie: boolean
-  /** The targeted fields that are obeyed, the first wins. */
+  /** The targeted fields that are obeyed, lower-case, the first wins. */
   readonly targets: readonly string[]
   readonly heuristics: boolean
   /** Serve stale what says `s-maxage`, against RFC 9111 s. 5.2.2.10. */
@@ -61,6 +69,7 @@ export interface Refusal {
 /** To be stored, and how. Instants are epoch ms, lengths ms. */
 export interface Permission {
   readonly store: true
+  readonly rule: string
   readonly cachedAt: number
   readonly staleAt: number
   readonly deleteAt: number
@@ -70,6 +79,12 @@ export interface Permission {
   readonly staleWhileRevalidate: number
   /** 0 for not at all. */
   readonly staleIfError: number
+  /** Nothing forbids to use it stale when there is no answer at all (RFC 9111 s. 4.2.4). */
+  readonly staleIfDisconnected: boolean
+  /** Once stale never used without validation, whoever asks for it. */
+  readonly mustRevalidate: boolean
+  /** While fresh not validated for a reload (RFC 8246 s. 2). */
+  readonly immutable: boolean
   readonly audience: 'everyone' | 'anonymous'
   /** Fields to leave out when reused without validation, lower-case. */
   readonly withheld: readonly string[]
@@ -97,28 +112,39 @@ export function judgeStoring(input: StoringInput): Verdict {
   // DS-16: it could be stored, but no request would ever select it.
   if (vary === '*') return refuse('vary-star', 'DS-16')
   const lifetime = lifetimeOf(input, governing)
-  if (!lifetime.annotated && directives.noCache) return refuse('no-cache', 'DR-11')
+  const alwaysValidate = !lifetime.annotated && directives.noCache
+  const guard = input.profile === 'safe' ? refuseUnguarded(input, directives, alwaysValidate) : undefined
+  if (guard !== undefined) return guard
   const granted = input.permitted || grantedByFields(input, directives, lifetime)
   // DS-14
   if (!granted && needsGrant(input)) return refuse(input.credentials ?? 'authorization', 'DS-14')
-  if (lifetime.source === undefined) return refuse('no-freshness', 'DS-19')
+  // DS-6: what a write answers is kept only where it says in so many words that it may be.
+  if (isStorableWrite(input.method) && !lifetime.explicit) return refuse('no-freshness', 'DS-6')
+  const validated = hasValidator(input.fields)
+  if (lifetime.source === undefined && !(validated && mayGuess(input, directives)))
+    return refuse('no-freshness', 'DS-19')
   const windows = windowsOf(input, directives, lifetime)
-  const deleteAt = lifetime.staleAt + Math.max(windows.staleWhileRevalidate, windows.staleIfError)
+  const stale = lifetime.staleAt + Math.max(windows.staleWhileRevalidate, windows.staleIfError)
   // DS-20: nobody could be served with it.
-  if (deleteAt <= input.respondedAt) return refuse('stale', 'DS-20')
+  const usable =
+    stale > input.respondedAt || (input.profile === 'rfc' && (validated || mayServeStale(lifetime, windows, input)))
+  if (!usable) return refuse('stale', 'DS-20')
+  const useful = validated || windows.staleIfDisconnected
   return {
     store: true,
+    rule: 'DS-22',
     cachedAt: input.respondedAt,
     staleAt: lifetime.staleAt,
-    deleteAt,
+    deleteAt: useful ? Math.max(stale, keptUntil(lifetime.staleAt, input.respondedAt)) : stale,
     initialAge: lifetime.initialAge,
     ...windows,
+    immutable: directives.immutable && !lifetime.annotated,
     // Without Authorization in the request RFC 9111 s. 3.5 has nothing to say about who else is served.
     audience: granted || (input.profile === 'rfc' && !lifetime.own) ? 'everyone' : 'anonymous',
-    withheld: directives.noCacheFields,
-    alwaysValidate: false,
+    withheld: [...directives.noCacheFields, ...ownTargets(input)],
+    alwaysValidate,
     vary,
-    source: lifetime.source,
+    source: lifetime.source ?? governing.source,
     dropFields: dropped(input, directives),
   }
 }
@@ -155,10 +181,15 @@ function refuse(reason: string, rule: string): Refusal {
 }
 
 /** What request, method and status alone forbid. */
-function refuseExchange({ method, status, requestNoStore, annotated }: StoringInput): Refusal | undefined {
+function refuseExchange(input: StoringInput): Refusal | undefined {
+  const { method, status, requestNoStore, annotated, profile, fields, uri } = input
   if (annotated?.ttl === false) return refuse('skip', 'DS-1')
   // DS-4: HEAD has no body that a GET could be served with.
-  if (method !== 'GET') return refuse('method', method === 'HEAD' ? 'DS-4' : 'DS-3')
+  if (method === 'HEAD') return refuse('method', 'DS-4')
+  if (isStorableWrite(method)) {
+    // DS-6: only an answer that says it is what a GET of the same URI would bring (RFC 9110 s. 9.3.3).
+    if (profile === 'safe' || status > 299 || !namesTarget(fields, uri)) return refuse('method', 'DS-6')
+  } else if (method !== 'GET' && method !== 'QUERY') return refuse('method', 'DS-3')
   if (requestNoStore) return refuse('request-no-store', 'DS-7')
   if (!Number.isInteger(status) || status < 200 || status > 599) return refuse('status', 'DS-8')
   if (NEVER_STORED.has(status)) return refuse('status', 'DS-9')
@@ -179,7 +210,72 @@ function refuseResponse(input: StoringInput, directives: CacheControl): Refusal 
   if (input.profile === 'safe' && input.status >= 400 && !ownStatuses(input)?.includes(input.status)) {
     return refuse('status', 'STC-8')
   }
+  // XPR-12
+  if (input.status >= 500 && isErrorPage(input.fields)) return refuse('error-page', 'XPR-12')
   return refuseKind(input.fields)
+}
+
+/** XPR-12: the page of the final handler of Express and Connect, on which the fields of the success still stand. */
+function isErrorPage(fields: Fields): boolean {
+  return (
+    fieldValue(fields, 'content-security-policy') === "default-src 'none'" &&
+    fieldValue(fields, 'x-content-type-options') === 'nosniff'
+  )
+}
+
+/** DS-17: what only the profile `safe` keeps out. */
+function refuseUnguarded(
+  { fields, headers }: StoringInput,
+  directives: CacheControl,
+  alwaysValidate: boolean,
+): Refusal | undefined {
+  // A handler in the same process does all its work for a validation: what needs one each time is not worth keeping.
+  if (alwaysValidate) return refuse('no-cache', 'DR-11')
+  const vary = parseVary(fields)
+  const tells = (name: string): boolean => vary === '*' || vary.includes(name)
+  // COR-2: an origin that is echoed is right for nobody else.
+  const allowed = fieldValue(fields, 'access-control-allow-origin')
+  if (allowed !== undefined && allowed !== '*' && headers['origin'] !== undefined && !tells('origin')) {
+    return refuse('cors', 'COR-2')
+  }
+  // CMP-7: a coding that was negotiated, though nothing says so, reaches clients that cannot read it.
+  const coding = fieldValue(fields, 'content-encoding')
+  const negotiated =
+    coding !== undefined && coding.toLowerCase() !== 'identity' && headers['accept-encoding'] !== undefined
+  if (negotiated && !tells('accept-encoding') && !directives.noTransform) return refuse('encoding', 'CMP-7')
+  return undefined
+}
+
+/** Is there something to validate it by (RFC 9111 s. 4.3.1)? What is no entity tag or date is no validator (CON-23). */
+function hasValidator(fields: Fields): boolean {
+  const etag = fieldValue(fields, 'etag')
+  if (etag !== undefined && parseEntityTag(etag) !== undefined) return true
+  // Any instant does: only whether it is a date counts here.
+  return parseHttpDate(fieldValue(fields, 'last-modified') ?? '', 0) !== undefined
+}
+
+/** CCQ-3: what came stale, but was fresh once, may be good enough for a client that says so. */
+function mayServeStale({ staleAt, initialAge }: Lifetime, windows: Windows, { respondedAt }: StoringInput): boolean {
+  return windows.staleIfDisconnected && staleAt > respondedAt - initialAge
+}
+
+/** TGT-12: targeted fields that the handler has sent to us alone. */
+function ownTargets({ targets, fields }: StoringInput): readonly string[] {
+  return targets.filter((name) => isForUs(name) && fieldLines(fields, name).length > 0)
+}
+
+/** STO-7: what may be stored without a lifetime of its own, to be validated at each use. */
+function mayGuess({ heuristics, status }: StoringInput, directives: CacheControl): boolean {
+  return heuristics && (HEURISTIC_STATUSES.has(status) || directives.public)
+}
+
+/** How long (ms) beyond its freshness a response is kept for validation: as long again, within these bounds. */
+const SHORTEST_KEEP = 60_000
+const LONGEST_KEEP = 3_600_000
+
+function keptUntil(staleAt: number, respondedAt: number): number {
+  const lifetime = Math.max(0, staleAt - respondedAt)
+  return Math.max(staleAt, respondedAt) + Math.min(LONGEST_KEEP, Math.max(SHORTEST_KEEP, lifetime))
 }
 
 /** DS-17: what is readable for some clients only, or never ends. */
@@ -189,9 +285,12 @@ function refuseKind(fields: Fields): Refusal | undefined {
     const vary = parseVary(fields)
     if (vary === '*' || !vary.includes('available-dictionary')) return refuse('dictionary', 'DS-17')
   }
-  const stream = fieldLines(fields, 'content-type').some((type) => /^[ \t]*text\/event-stream\b/i.test(type))
-  return stream ? refuse('event-stream', 'DS-17') : undefined
+  if (fieldLines(fields, 'content-type').some((type) => ENDLESS.test(type))) return refuse('event-stream', 'DS-17')
+  // IFW-3
+  return isIncremental(fields) ? refuse('incremental', 'DS-17') : undefined
 }
+
+const ENDLESS = /^[ \t]*(?:text\/event-stream|multipart\/x-mixed-replace)\b/i
 
 /** DS-15: `private="set-cookie"` and `no-cache="set-cookie"` say that the rest may be shared. */
 function coversCookies(directives: CacheControl): boolean {
@@ -266,26 +365,39 @@ function grantedByFields({ profile }: StoringInput, directives: CacheControl, li
   return shared && lifetime.explicit
 }
 
+type Windows = Pick<Permission, 'staleWhileRevalidate' | 'staleIfError' | 'staleIfDisconnected' | 'mustRevalidate'>
+
+const NEVER_STALE: Windows = {
+  mustRevalidate: true,
+  staleWhileRevalidate: 0,
+  staleIfError: 0,
+  staleIfDisconnected: false,
+}
+
 /** For how long after `staleAt` it may be used, and for what. */
 function windowsOf(
-  { annotated, defaults, respondedAt, sMaxageAllowsStale }: StoringInput,
+  { annotated, defaults, respondedAt, sMaxageAllowsStale, profile }: StoringInput,
   directives: CacheControl,
   lifetime: Lifetime,
-): Pick<Permission, 'staleWhileRevalidate' | 'staleIfError'> {
+): Windows {
   // STA-1, unless an annotation replaces what the response says.
   const forbidden =
     directives.mustRevalidate ||
     directives.proxyRevalidate ||
     directives.noCache ||
     (directives.sMaxage !== undefined && !sMaxageAllowsStale)
-  if (lifetime.invalid || (forbidden && !lifetime.annotated)) return { staleWhileRevalidate: 0, staleIfError: 0 }
+  if (lifetime.invalid || (forbidden && !lifetime.annotated)) return NEVER_STALE
   // What was never fresh (`max-age=0`) is used stale only where somebody says so about this response.
   const fallback: OwnPolicy = lifetime.staleAt > respondedAt ? defaults : {}
   const stated = lifetime.annotated ? undefined : directives
+  const staleIfError = annotated?.staleIfError ?? ms(stated?.staleIfError)
   return {
+    mustRevalidate: false,
     staleWhileRevalidate:
       annotated?.staleWhileRevalidate ?? ms(stated?.staleWhileRevalidate) ?? fallback.staleWhileRevalidate ?? 0,
-    staleIfError: annotated?.staleIfError ?? ms(stated?.staleIfError) ?? fallback.staleIfError ?? 0,
+    staleIfError: staleIfError ?? fallback.staleIfError ?? 0,
+    // STA-2: who names a window means that one.
+    staleIfDisconnected: profile === 'rfc' && staleIfError === undefined,
   }
 }
 

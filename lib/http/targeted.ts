@@ -9,6 +9,16 @@ import {
 } from './cache-control.ts'
 import { type Fields, fieldValue, splitOutsideQuotes } from './fields.ts'
 
+/** The targeted field of our own, lower-case: always obeyed. */
+export const OWN_TARGET = 'cachewell-cache-control'
+/** The one that all caches of a delivery network obey. */
+export const CDN_TARGET = 'cdn-cache-control'
+
+/** TGT-12: is a targeted field that is obeyed here nobody else's business? Then clients do not see it. */
+export function isForUs(target: string): boolean {
+  return target !== CDN_TARGET
+}
+
 /** The directives that rule a response, and which field they stand in. */
 export interface GoverningPolicy {
   /** `cache-control`, or the lower-case name of the targeted field. */

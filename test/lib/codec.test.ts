@@ -38,6 +38,9 @@ const PARTS: ResponseParts = {
   alwaysValidate: false,
   staleWhileRevalidate: 30_000,
   staleIfError: 0,
+  staleIfDisconnected: false,
+  mustRevalidate: false,
+  immutable: false,
 }
 
 const PLAIN = { compressAbove: false } as const
@@ -47,7 +50,7 @@ function response(parts: Partial<ResponseParts> = {}): Entry {
 }
 
 const GOLDEN: Readonly<Record<string, Entry>> = {
-  response: response({ reason: 'Fine' }),
+  response: response({ reason: 'Fine', staleIfDisconnected: true, immutable: true }),
   variants: { kind: 'variants', ...BASE, value: { sets: [['accept-language'], []], variants: ['a', 'b'] } },
   text: { kind: 'value', ...BASE, value: '{"title":"caf\u00e9","list":[1,null,true]}' },
   bytes: { kind: 'value', ...BASE, value: Buffer.from([0, 255, 1, 254]) },
@@ -150,6 +153,9 @@ describe('codec', () => {
       'a line break in the reason': (meta) => Object.assign(meta.response, { reason: 'a\r\nb' }),
       'a status out of range': (meta) => Object.assign(meta.response, { status: 99 }),
       'a status that is text': (meta) => Object.assign(meta.response, { status: '200' }),
+      'a flag that is no boolean': (meta) => Object.assign(meta.response, { mustRevalidate: 0 }),
+      'no word about an absent handler': (meta) => Object.assign(meta.response, { staleIfDisconnected: undefined }),
+      'no word about reloads': (meta) => Object.assign(meta.response, { immutable: undefined }),
       'an unknown audience': (meta) => Object.assign(meta.response, { audience: 'all' }),
       'tags that are no list': (meta) => Object.assign(meta, { tags: 't:a' }),
       'an instant that is no number': (meta) => Object.assign(meta, { staleAt: null }),
@@ -225,6 +231,10 @@ describe('codec', () => {
       status: fc.integer({ min: 200, max: 599 }),
       fields: fc.array(field),
       body: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+      alwaysValidate: fc.boolean(),
+      staleIfDisconnected: fc.boolean(),
+      mustRevalidate: fc.boolean(),
+      immutable: fc.boolean(),
     })
     await fc.assert(
       fc.asyncProperty(parts, async (some) => {

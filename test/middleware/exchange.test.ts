@@ -338,16 +338,145 @@ for (const framework of FRAMEWORKS) {
         expect(seen).to.deep.equal(['"v1"', since])
       })
 
-      it('passes a Range on and stores nothing of it', async () => {
-        const site = await start((res, req) => {
-          if (req.headers.range === undefined) return res.end('whole')
-          res.writeHead(206, { 'Content-Range': 'bytes 0-0/5' })
-          return res.end('w')
+      context('with a Range', () => {
+        const words: Answering = (res, req) => {
+          if (req.headers.range !== undefined || req.headers['if-range'] !== undefined) return res.end('seen')
+          res.setHeader('Content-Type', 'text/plain')
+          res.setHeader('Content-Length', 10)
+          return res.end('0123456789')
+        }
+        const streamed: Answering = (res) => {
+          res.write('01234')
+          setImmediate(() => res.end('56789'))
+        }
+
+        for (const [range, status, text, contentRange] of [
+          ['bytes=0-0', 206, '0', 'bytes 0-0/10'],
+          ['bytes=3-5', 206, '345', 'bytes 3-5/10'],
+          ['bytes=-2', 206, '89', 'bytes 8-9/10'],
+          ['bytes=8-99', 206, '89', 'bytes 8-9/10'],
+          ['bytes=10-', 416, '', 'bytes */10'],
+          ['bytes=5-2', 200, '0123456789', undefined],
+          ['lines=0-1', 200, '0123456789', undefined],
+        ] as const) {
+          it(`hides ${range} from the handler, stores the whole, and answers ${status} (RNG-20)`, async () => {
+            const site = await start(words)
+            const miss = await site.get('/a', { Range: range })
+            expect([miss.status, miss.text, miss.header('content-range')]).to.deep.equal([status, text, contentRange])
+            expect(miss.header('content-length')).to.equal(String(text.length))
+            expect(miss.header('cache-status')).to.contain('fwd=uri-miss').and.contain('stored')
+            expect((await site.get('/a')).text).to.equal('0123456789')
+            expect((await site.get('/a', { Range: range })).text).to.equal(text)
+            expect(calls).to.equal(1)
+          })
+        }
+
+        it('cuts a part out of what comes in pieces', async () => {
+          const site = await start((res) => {
+            res.setHeader('Content-Length', 10)
+            for (const piece of ['012', '345', '678']) res.write(piece)
+            setImmediate(() => res.end('9'))
+          })
+          expect((await site.get('/a', { Range: 'bytes=2-6' })).text).to.equal('23456')
+          expect((await site.get('/a', { Range: 'bytes=9-' })).text).to.equal('9')
+          expect(calls).to.equal(1)
         })
-        const part = await site.get('/a', { Range: 'bytes=0-0' })
-        expect([part.status, part.text]).to.deep.equal([206, 'w'])
-        expect(part.header('cache-status')).to.contain('detail=range')
-        expect((await site.get('/a')).text).to.equal('whole')
+
+        it('answers the whole where its length is not known, and cuts it from then on (RNG-20)', async () => {
+          const site = await start(streamed)
+          const miss = await site.get('/a', { Range: 'bytes=0-0' })
+          expect([miss.status, miss.text, miss.header('content-range')]).to.deep.equal([200, '0123456789', undefined])
+          const hit = await site.get('/a', { Range: 'bytes=0-0' })
+          expect([hit.status, hit.text]).to.deep.equal([206, '0'])
+          expect(calls).to.equal(1)
+        })
+
+        it('answers several ranges with the whole on a miss, and with parts from then on', async () => {
+          const site = await start(words)
+          const miss = await site.get('/a', { Range: 'bytes=0-0,4-5' })
+          expect([miss.status, miss.text]).to.deep.equal([200, '0123456789'])
+          expect((await site.get('/a', { Range: 'bytes=0-0,4-5' })).status).to.equal(206)
+          expect(calls).to.equal(1)
+        })
+
+        it('cuts also what may not be stored, and leaves the next range to the handler', async () => {
+          const site = await start((res, req) => {
+            res.setHeader('Cache-Control', 'private')
+            words(res, req)
+          })
+          const first = await site.get('/a', { Range: 'bytes=1-1' })
+          expect([first.status, first.text]).to.deep.equal([206, '1'])
+          const second = await site.get('/a', { Range: 'bytes=1-1' })
+          expect([second.status, second.text, calls]).to.deep.equal([200, 'seen', 2])
+        })
+
+        it("holds If-Range against the handler's answer (RNG-7)", async () => {
+          const tagged: Answering = (res, req) => {
+            res.setHeader('ETag', '"v1"')
+            words(res, req)
+          }
+          const site = await start(tagged)
+          const other = await site.get('/b', { Range: 'bytes=0-0', 'If-Range': '"v0"' })
+          expect([other.status, other.text]).to.deep.equal([200, '0123456789'])
+          const same = await site.get('/a', { Range: 'bytes=0-0', 'If-Range': '"v1"' })
+          expect([same.status, same.text]).to.deep.equal([206, '0'])
+        })
+
+        it('answers a condition that holds before a range (CON-22)', async () => {
+          const site = await start((res, req) => {
+            res.setHeader('ETag', '"v1"')
+            words(res, req)
+          })
+          expect((await site.get('/a', { Range: 'bytes=0-0', 'If-None-Match': '"v1"' })).status).to.equal(304)
+          expect((await site.get('/a')).text).to.equal('0123456789')
+        })
+
+        it('passes on and does not store a part that the handler gives nevertheless (INC-11)', async () => {
+          const site = await start((res) => {
+            res.writeHead(206, { 'Content-Range': 'bytes 0-0/5', 'Cache-Control': 'max-age=60' })
+            res.end('w')
+          })
+          for (let turn = 1; turn < 3; turn++) {
+            const part = await site.get('/a', { Range: 'bytes=0-0' })
+            expect([part.status, part.text, part.header('content-range'), calls]).to.deep.equal([
+              206,
+              'w',
+              'bytes 0-0/5',
+              turn,
+            ])
+          }
+        })
+
+        it('hides it from the handler of a HEAD, which ignores it (RNG-1)', async () => {
+          const site = await start(words)
+          const head = await site.send({ method: 'HEAD', path: '/a', headers: { Range: 'bytes=0-0' } })
+          expect([head.status, head.header('content-length')]).to.deep.equal([200, '10'])
+        })
+
+        it('leaves it to the handler where the whole was too large lately (RNG-20)', async () => {
+          const parting: Answering = (res, req) => {
+            if (req.headers.range === undefined) return words(res, req)
+            res.writeHead(206, { 'Content-Range': 'bytes 0-0/10' })
+            return res.end('0')
+          }
+          const site = await start(parting, { options: { maxBodySize: 5 } })
+          expect((await site.get('/a', { Range: 'bytes=3-3' })).text).to.equal('3')
+          const passed = await site.get('/a', { Range: 'bytes=0-0' })
+          expect([passed.status, passed.text]).to.deep.equal([206, '0'])
+          expect(passed.header('cache-status')).to.contain('detail=range')
+        })
+
+        it('leaves it to the handler below a compression, which would code a part (CMP-4)', async () => {
+          const compression: Handler = (_req, res, next) => {
+            ;(res as { flush?: () => void }).flush = () => {}
+            next()
+          }
+          const site = await start((res, req) => res.end(String(req.headers.range)), { above: [compression] })
+          const passed = await site.get('/a', { Range: 'bytes=0-0' })
+          expect([passed.status, passed.text]).to.deep.equal([200, 'bytes=0-0'])
+          expect(passed.header('cache-status')).to.contain('detail=range')
+          expect((await site.get('/a')).text).to.equal('undefined')
+        })
       })
 
       for (const [name, value] of [

@@ -46,8 +46,8 @@ for (const framework of FRAMEWORKS) {
       await site.get('/a')
       await site.send({ method: 'HEAD', path: '/a' })
       expect(hits).to.deep.equal([
-        { hit: true, ttl: 60 },
-        { hit: true, ttl: 60 },
+        { hit: true, ttl: 60, rule: 'DR-15' },
+        { hit: true, ttl: 60, rule: 'DR-15' },
       ])
     })
 

@@ -124,7 +124,7 @@ for (const framework of FRAMEWORKS) {
           expect((await site.get('/a?q=1', language)).header('cache-status')).to.equal('cachewell; hit; ttl=10')
         })
 
-        it('keeps the entry when the refresh fails, and tries again', async () => {
+        it('keeps the entry when the refresh fails, and tries again, but not within a second (STA-7, STA-14)', async () => {
           const site = await start(({ res }, number) => {
             if (number === 2) res.statusCode = 500
             res.end(`${number}`)
@@ -133,6 +133,56 @@ for (const framework of FRAMEWORKS) {
           bench.clock.advance(12_000)
           expect((await site.get('/a')).text).to.equal('1')
           await refreshed()
+          bench.clock.advance(999)
+          expect((await site.get('/a')).text).to.equal('1')
+          expect(calls).to.have.length(2)
+          bench.clock.advance(1)
+          expect((await site.get('/a')).text).to.equal('1')
+          await refreshed()
+          expect((await site.get('/a')).text).to.equal('3')
+        })
+
+        it('asks with the validators of the entry, and lets a 304 renew it (DV-1, VAL-8)', async () => {
+          const modified = 'Mon, 02 Nov 2026 10:00:00 GMT'
+          const asked: unknown[] = []
+          const site = await start(({ req, res }, number) => {
+            asked.push([req.headers['if-none-match'], req.headers['if-modified-since']])
+            res.setHeader('ETag', '"v1"')
+            res.setHeader('X-Run', String(number))
+            if (req.headers['if-none-match'] === '"v1"') {
+              res.statusCode = 304
+              return res.end()
+            }
+            res.setHeader('Last-Modified', modified)
+            return res.end('good')
+          }, layout)
+          await site.get('/a')
+          bench.clock.advance(12_000)
+          await site.get('/a', { 'If-None-Match': '"mine"', 'If-Modified-Since': 'Mon, 02 Nov 2026 09:00:00 GMT' })
+          await refreshed()
+          expect(asked).to.deep.equal([
+            [undefined, undefined],
+            ['"v1"', modified],
+          ])
+          bench.clock.advance(4_000)
+          const fresh = await site.get('/a')
+          expect([fresh.status, fresh.text, fresh.header('age'), fresh.header('x-run')]).to.deep.equal([
+            200,
+            'good',
+            '4',
+            '2',
+          ])
+          expect(fresh.header('cache-status')).to.equal('cachewell; hit; ttl=6')
+          expect(calls).to.have.length(2)
+        })
+
+        it('drops the entry where the refresh brings what may not be stored (VAL-14, TV-54)', async () => {
+          const site = await start(({ res }, number) => {
+            if (number === 2) res.setHeader('Cache-Control', 'no-store')
+            res.end(`${number}`)
+          }, layout)
+          await site.get('/a')
+          bench.clock.advance(12_000)
           expect((await site.get('/a')).text).to.equal('1')
           await refreshed()
           expect((await site.get('/a')).text).to.equal('3')

@@ -68,6 +68,9 @@ export function responseEntry(store: Store, now: number, path: string, wishes: E
       alwaysValidate: false,
       staleWhileRevalidate: 0,
       staleIfError: 0,
+      staleIfDisconnected: false,
+      mustRevalidate: false,
+      immutable: false,
     }),
   }
 }

@@ -15,6 +15,9 @@ function stored(fields: Fields, status = 200, withheld: readonly string[] = []) 
     alwaysValidate: false,
     staleWhileRevalidate: 0,
     staleIfError: 0,
+    staleIfDisconnected: false,
+    mustRevalidate: false,
+    immutable: false,
   })
 }
 

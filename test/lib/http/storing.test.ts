@@ -13,13 +13,15 @@ const SAFE: StoringInput = {
   status: 200,
   fields: [],
   method: 'GET',
+  uri: 'http://shop.example/a',
+  headers: {},
   requestNoStore: false,
   credentials: undefined,
   permitted: false,
   defaults: { ttl: 60_000 },
   profile: 'safe',
   storeSetCookie: false,
-  targets: ['Cachewell-Cache-Control'],
+  targets: ['cachewell-cache-control'],
   heuristics: false,
   sMaxageAllowsStale: false,
   requestedAt: NOW,
@@ -31,7 +33,7 @@ const RFC: StoringInput = {
   defaults: { ttl: false },
   profile: 'rfc',
   storeSetCookie: true,
-  targets: ['Cachewell-Cache-Control', 'CDN-Cache-Control'],
+  targets: ['cachewell-cache-control', 'cdn-cache-control'],
   heuristics: true,
 }
 
@@ -58,7 +60,8 @@ describe('judgeStoring', () => {
   describe('refuses', () => {
     const cases: [string, Options, string][] = [
       ['what an annotation says is never stored', { annotated: { ttl: false } }, 'skip DS-1'],
-      ['unsafe methods', { method: 'POST', says: 'max-age=60' }, 'method DS-3'],
+      ['unsafe methods', { method: 'PUT', says: 'max-age=60' }, 'method DS-3'],
+      ['a POST that does not say what it stands for', { method: 'POST', says: 'max-age=60' }, 'method DS-6'],
       ['lower-case methods', { method: 'get', says: 'max-age=60' }, 'method DS-3'],
       ['HEAD', { method: 'HEAD', says: 'max-age=60' }, 'method DS-4'],
       ['what a no-store request asked for', { requestNoStore: true, says: 'max-age=60' }, 'request-no-store DS-7'],
@@ -91,10 +94,7 @@ describe('judgeStoring', () => {
         },
         'dictionary DS-17',
       ],
-      ['no-cache, as long as nothing validates', { says: 'no-cache, max-age=60' }, 'no-cache DR-11'],
       ['what is stale already', { says: 'max-age=0' }, 'stale DS-20'],
-      ['what is older than its lifetime', { says: 'max-age=60', fields: [['Age', '60']] }, 'stale DS-20'],
-      ['what took longer than its lifetime (TV-16)', { says: 'max-age=5', requestedAt: NOW - 6000 }, 'stale DS-20'],
       ['an invalid lifetime', { says: 'max-age=60s' }, 'stale DS-20'],
       ['an invalid Expires', { fields: [['Expires', '0']] }, 'stale DS-20'],
       [
@@ -118,6 +118,77 @@ describe('judgeStoring', () => {
       })
     }
 
+    it('no-cache in safe only: rfc keeps it and validates it at each use (DR-11, FRE-13)', () => {
+      const options: Options = { says: 'no-cache, max-age=60', fields: [['ETag', '"a"']] }
+      expect(reason(safe(options))).to.equal('no-cache DR-11')
+      expect(kept(rfc(options))).to.include({ alwaysValidate: true, staleAt: NOW + 60_000 })
+      expect(kept(rfc({ ...options, says: 'no-cache' })).alwaysValidate).to.equal(true)
+    })
+
+    it('what came stale in safe; rfc keeps what can be validated or was fresh once (DS-20, TV-16)', () => {
+      const old: Options = { says: 'max-age=60', fields: [['Age', '61']] }
+      const slow: Options = { says: 'max-age=5', requestedAt: NOW - 6000 }
+      const never: Options = { says: 'max-age=0' }
+      for (const options of [old, slow]) {
+        expect(reason(safe(options))).to.equal('stale DS-20')
+        expect(kept(rfc(options)).staleAt).to.equal(NOW - 1000)
+        expect(reason(rfc({ ...options, says: `${options.says}, must-revalidate` }))).to.equal('stale DS-20')
+      }
+      const tagged: Options = { ...never, fields: [['ETag', '"a"']] }
+      expect(reason(safe(tagged))).to.equal('stale DS-20')
+      expect(kept(rfc(tagged)).staleAt).to.equal(NOW)
+      expect(reason(rfc({ ...never, fields: [['ETag', 'a']] }))).to.equal('stale DS-20')
+    })
+
+    it('an error page of Express or Connect, whatever statuses says (XPR-12)', () => {
+      const page: Fields = [
+        ['Content-Security-Policy', "default-src 'none'"],
+        ['X-Content-Type-Options', 'nosniff'],
+      ]
+      const options: Options = { status: 500, says: 'public, max-age=60', fields: page }
+      expect(reason(rfc(options))).to.equal('error-page XPR-12')
+      expect(reason(safe({ ...options, defaults: { statuses: [500] } }))).to.equal('error-page XPR-12')
+      expect(rfc({ ...options, fields: page.slice(1) }).store).to.equal(true)
+      expect(rfc({ ...options, status: 404 }).store).to.equal(true)
+    })
+
+    it('in safe an echoed origin that Vary does not name (COR-2)', () => {
+      const headers = { origin: 'https://a.example' }
+      const echo: Fields = [['Access-Control-Allow-Origin', 'https://a.example']]
+      expect(reason(safe({ headers, fields: echo }))).to.equal('cors COR-2')
+      expect(safe({ headers, fields: [...echo, ['Vary', 'Origin']] }).store).to.equal(true)
+      expect(safe({ headers, fields: [['Access-Control-Allow-Origin', '*']] }).store).to.equal(true)
+      expect(safe({ fields: echo }).store).to.equal(true)
+      expect(rfc({ headers, fields: echo, says: 'max-age=60' }).store).to.equal(true)
+    })
+
+    it('in safe a negotiated coding that Vary does not name (CMP-7)', () => {
+      const headers = { 'accept-encoding': 'gzip' }
+      const coded: Fields = [['Content-Encoding', 'gzip']]
+      expect(reason(safe({ headers, fields: coded }))).to.equal('encoding CMP-7')
+      expect(safe({ headers, fields: [...coded, ['Vary', 'Accept-Encoding']] }).store).to.equal(true)
+      expect(safe({ headers, fields: [['Content-Encoding', 'Identity']] }).store).to.equal(true)
+      expect(safe({ fields: coded }).store).to.equal(true)
+      expect(safe({ headers, fields: coded, says: 'no-transform' }).store).to.equal(true)
+      expect(rfc({ headers, fields: coded, says: 'max-age=60' }).store).to.equal(true)
+    })
+
+    it('a POST or PATCH in safe, and in rfc what is no stand-in for a GET (DS-6)', () => {
+      const fields: Fields = [['Content-Location', '/a']]
+      for (const method of ['POST', 'PATCH']) {
+        const options: Options = { method, says: 'max-age=60', fields }
+        expect(reason(safe(options)), method).to.equal('method DS-6')
+        expect(kept(rfc(options)).staleAt, method).to.equal(NOW + 60_000)
+        expect(rfc({ ...options, status: 201 }).store, method).to.equal(true)
+        expect(reason(rfc({ ...options, status: 303 })), method).to.equal('method DS-6')
+        expect(reason(rfc({ ...options, fields: [['Content-Location', '/b']] })), method).to.equal('method DS-6')
+        expect(reason(rfc({ method, fields, says: 'max-age=x' })), method).to.equal('no-freshness DS-6')
+        const guess: Fields = [...fields, ['Last-Modified', at(-HOUR)]]
+        expect(reason(rfc({ method, fields: guess })), method).to.equal('no-freshness DS-6')
+        expect(reason(rfc({ method, fields, defaults: { ttl: 1000 } })), method).to.equal('no-freshness DS-6')
+      }
+    })
+
     it('Set-Cookie in safe only (DS-15)', () => {
       const options: Options = { says: 'public, max-age=60', fields: [['set-cookie', 'sid=1']] }
       expect(reason(safe(options))).to.equal('set-cookie DS-15')
@@ -138,7 +209,20 @@ describe('judgeStoring', () => {
       expect(reason(safe({ defaults: { ttl: false } }))).to.equal('no-freshness DS-19')
       expect(reason(rfc({ status: 302 }))).to.equal('no-freshness DS-19')
       expect(reason(rfc({ says: 'public' }))).to.equal('no-freshness DS-19')
+      expect(reason(rfc({ status: 302, fields: [['ETag', '"a"']] }))).to.equal('no-freshness DS-19')
     })
+  })
+
+  it('keeps in rfc what can only be validated, where its status permits a guess (STO-7)', () => {
+    const fields: Fields = [['ETag', '"a"']]
+    expect(kept(rfc({ fields })).staleAt).to.equal(NOW)
+    expect(rfc({ fields, status: 302, says: 'public' }).store).to.equal(true)
+    expect(reason(safe({ fields, defaults: { ttl: false } }))).to.equal('no-freshness DS-19')
+  })
+
+  it('stores the answer to a QUERY like that to a GET (QRY-2)', () => {
+    expect(safe({ method: 'QUERY' }).store).to.equal(true)
+    expect(rfc({ method: 'QUERY', says: 'max-age=60' }).store).to.equal(true)
   })
 
   it('stores what a status with an explicit lifetime permits (STC-1)', () => {
@@ -263,6 +347,33 @@ describe('judgeStoring', () => {
       expect(kept(safe(idiom)).staleWhileRevalidate).to.equal(9000)
     })
 
+    it('are open without end where there is no answer at all, in rfc, unless a window is named (STA-2)', () => {
+      expect(kept(rfc({ says: 'max-age=5' })).staleIfDisconnected).to.equal(true)
+      expect(kept(rfc({ says: 'max-age=5, stale-if-error=9' })).staleIfDisconnected).to.equal(false)
+      expect(kept(rfc({ says: 'max-age=5', annotated: { ttl: 5, staleIfError: 9 } })).staleIfDisconnected).to.equal(
+        false,
+      )
+      expect(kept(rfc({ says: 'max-age=5, must-revalidate' })).staleIfDisconnected).to.equal(false)
+      expect(kept(safe({ says: 'max-age=5' })).staleIfDisconnected).to.equal(false)
+    })
+
+    it('say whether it may be used at all once stale (STA-1)', () => {
+      for (const says of ['must-revalidate', 'proxy-revalidate', 's-maxage=5']) {
+        expect(kept(rfc({ says: `max-age=5, ${says}` })).mustRevalidate, says).to.equal(true)
+        expect(kept(safe({ says, annotated: { ttl: 5 } })).mustRevalidate, says).to.equal(false)
+      }
+      expect(kept(rfc({ says: 'max-age=5' })).mustRevalidate).to.equal(false)
+    })
+
+    it('do not end what can be validated: it is kept as long again, between a minute and an hour', () => {
+      const left = (options: Options) => kept(safe({ ...options, fields: [['ETag', '"a"']] })).deleteAt - NOW
+      expect(left({ says: 'max-age=5' })).to.equal(65_000)
+      expect(left({ says: 'max-age=600' })).to.equal(1_200_000)
+      expect(left({ says: 'max-age=86400' })).to.equal(25 * HOUR)
+      expect(left({ says: 'max-age=5, stale-if-error=600' })).to.equal(605_000)
+      expect(kept(safe({ says: 'max-age=600' })).deleteAt - NOW).to.equal(600_000)
+    })
+
     it('keep what was never fresh only where somebody says so about this response', () => {
       expect(reason(safe({ defaults, says: 'max-age=0' }))).to.equal('stale DS-20')
       expect(reason(safe({ defaults, annotated: { ttl: 0 } }))).to.equal('stale DS-20')
@@ -335,9 +446,20 @@ describe('judgeStoring', () => {
     const says = 'max-age=60, private="X-User", no-cache="X-Token"'
     expect(kept(safe({ says }))).to.deep.include({
       dropFields: ['x-user'],
-      withheld: ['x-token'],
+      withheld: ['x-token', 'cachewell-cache-control'],
       alwaysValidate: false,
     })
+  })
+
+  it('withholds the targeted fields that are for this cache alone (TGT-12)', () => {
+    const targets = ['x-cache-control', 'cdn-cache-control']
+    expect(kept(safe({ targets })).withheld).to.deep.equal(['x-cache-control'])
+  })
+
+  it('knows what never changes while it is fresh (CCR-12)', () => {
+    expect(kept(safe({ says: 'max-age=60, immutable' })).immutable).to.equal(true)
+    expect(kept(safe({ says: 'max-age=60' })).immutable).to.equal(false)
+    expect(kept(safe({ says: 'max-age=60, immutable', annotated: { ttl: 5 } })).immutable).to.equal(false)
   })
 
   it('never keeps a cookie in safe, not even where the rest may be shared (DS-15)', () => {
@@ -401,7 +523,9 @@ describe('judgeStoring', () => {
             fields: Object.entries(headers),
             credentials: authorized ? 'authorization' : undefined,
           })
-          expect(verdict.store ? (verdict.staleAt - NOW) / 1000 : 0).to.equal(Math.max(0, left))
+          // What came stale is kept for other uses.
+          const ours = verdict.store ? Math.max(0, verdict.staleAt - NOW) / 1000 : 0
+          expect(ours).to.equal(Math.max(0, left))
         }),
         { numRuns: 500 },
       )

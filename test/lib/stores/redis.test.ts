@@ -101,6 +101,9 @@ function responseFill(store: RedisStore): Entry {
     alwaysValidate: false,
     staleWhileRevalidate: 0,
     staleIfError: 0,
+    staleIfDisconnected: false,
+    mustRevalidate: false,
+    immutable: false,
   })
   const tags = ['u:http://a.test/posts?page=1', 'p:/posts?page=1']
   return fill(store, URL_KEY, { kind: 'response', name: '/posts?page=1', tags, value })

@@ -1,0 +1,86 @@
+import type { ServerResponse } from 'node:http'
+import { isNotModified } from '../lib/http/conditional.ts'
+import { parseHttpDate } from '../lib/http/dates.ts'
+import { parseEntityTag } from '../lib/http/entity-tag.ts'
+import { type Fields, fieldValue, type RequestHeaders } from '../lib/http/fields.ts'
+import { byteRanges, rangeApplies } from '../lib/http/ranges.ts'
+import { parseVary } from '../lib/http/vary.ts'
+import type { Window } from './intercept.ts'
+
+/** The part of a handler's whole answer that the client has asked for: nothing where it holds it already, or a range. */
+export interface ClientPart {
+  readonly headers: RequestHeaders
+  readonly method: string | undefined
+  readonly res: ServerResponse
+  /** The handler's fields. */
+  readonly fields: Fields
+  /** Length of the whole body where it is known. */
+  readonly length: number | undefined
+  readonly now: number
+}
+
+/** Fields that describe a content that a 304 does not have. */
+const NOT_IN_304 = [
+  'Content-Type',
+  'Content-Length',
+  'Content-Encoding',
+  'Content-Language',
+  'Content-Digest',
+  'Content-MD5',
+  'Trailer',
+  'Transfer-Encoding',
+]
+/** RNG-18: nobody is to keep a 416 for the whole. */
+const NOT_IN_416 = [...NOT_IN_304, 'Cache-Control', 'Expires', 'ETag', 'Last-Modified', 'CDN-Cache-Control']
+/** RNG-17: digests of the whole do not describe a part; and with a known length there are no trailers. */
+const NOT_IN_206 = ['Content-Digest', 'Content-MD5', 'Trailer', 'Transfer-Encoding']
+
+const NOTHING: Window = { start: 0, end: 0 }
+
+/** Turn the head of the whole into that of the client's part; the bytes of the body that belong to it, undefined for all. */
+export function selectPart(part: ClientPart): Window | undefined {
+  const { headers, method, res, fields, now } = part
+  // CON-2, CON-19: preconditions are about what would have succeeded.
+  if (res.statusCode < 200 || res.statusCode > 299 || res.statusCode === 206) return undefined
+  const etag = parseEntityTag(fieldValue(fields, 'etag') ?? '')
+  const modified = fieldValue(fields, 'last-modified')
+  const modifiedAt = modified === undefined ? undefined : parseHttpDate(modified, now)
+  // CON-22: the condition first. CON-18 A: as Express itself would have answered.
+  if (isNotModified(headers, { etag, modifiedAt }, now)) {
+    become(res, 304, NOT_IN_304)
+    return NOTHING
+  }
+  if (method !== 'GET' || res.statusCode !== 200) return undefined
+  const vary = parseVary(fields)
+  const negotiated = vary === '*' || vary.includes('accept-encoding')
+  return selectRange(part, { etag, negotiated, lastModified: modified, date: fieldValue(fields, 'date') })
+}
+
+/** RNG-20: a single range of a whole whose length is known; in any other case the whole is a right answer. */
+function selectRange(
+  { headers, res, fields, length, now }: ClientPart,
+  validators: Parameters<typeof rangeApplies>[1],
+): Window | undefined {
+  if (length === undefined || !rangeApplies(headers, validators, now)) return undefined
+  if (fieldValue(fields, 'accept-ranges') === 'none' || fieldValue(fields, 'content-range') !== undefined)
+    return undefined
+  const ranges = byteRanges(headers['range']?.toString(), length)
+  if (ranges === 'unsatisfiable') {
+    become(res, 416, NOT_IN_416)
+    res.setHeader('Content-Range', `bytes */${length}`)
+    res.setHeader('Content-Length', 0)
+    return NOTHING
+  }
+  const [range, ...others] = ranges ?? []
+  if (range === undefined || others.length > 0) return undefined
+  become(res, 206, NOT_IN_206)
+  res.setHeader('Content-Range', `bytes ${range.start}-${range.end}/${length}`)
+  res.setHeader('Content-Length', range.end - range.start + 1)
+  return { start: range.start, end: range.end + 1 }
+}
+
+function become(res: ServerResponse, status: number, without: readonly string[]): void {
+  res.statusCode = status
+  res.statusMessage = ''
+  for (const name of without) res.removeHeader(name)
+}
