@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { parseGroups } from '../lib/http/cache-groups.ts'
 import { type Fields, fieldValue } from '../lib/http/fields.ts'
-import type { OwnPolicy } from '../lib/http/storing.ts'
+import type { OwnPolicy } from '../lib/http/storing-input.ts'
 import { tagsOf } from '../lib/http/tag-fields.ts'
 import { tagOf } from '../lib/key.ts'
 import { MAX_TAG_LENGTH } from '../lib/targets.ts'

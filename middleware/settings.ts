@@ -4,7 +4,7 @@ import { defaultCache } from '../lib/default-cache.ts'
 import type { Duration } from '../lib/duration.ts'
 import type { Engine } from '../lib/engine.ts'
 import { CacheError, show } from '../lib/errors.ts'
-import type { OwnPolicy } from '../lib/http/storing.ts'
+import type { OwnPolicy } from '../lib/http/storing-input.ts'
 import { CDN_TARGET, OWN_TARGET } from '../lib/http/targeted.ts'
 import {
   anyOf,

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import CachePolicy from 'http-cache-semantics'
 import { formatHttpDate } from '../../../lib/http/dates.ts'
 import type { Fields } from '../../../lib/http/fields.ts'
-import { judgeStoring, type Permission, type StoringInput } from '../../../lib/http/storing.ts'
+import { judgeStoring, type Permission } from '../../../lib/http/storing.ts'
+import type { StoringInput } from '../../../lib/http/storing-input.ts'
 
 const NOW = Date.UTC(2026, 10, 21)
 const HOUR = 3_600_000
@@ -446,14 +447,16 @@ describe('judgeStoring', () => {
     const says = 'max-age=60, private="X-User", no-cache="X-Token"'
     expect(kept(safe({ says }))).to.deep.include({
       dropFields: ['x-user'],
-      withheld: ['x-token', 'cachewell-cache-control'],
+      withheld: ['x-token'],
       alwaysValidate: false,
     })
   })
 
   it('withholds the targeted fields that are for this cache alone (TGT-12)', () => {
     const targets = ['x-cache-control', 'cdn-cache-control']
-    expect(kept(safe({ targets })).withheld).to.deep.equal(['x-cache-control'])
+    const fields: Fields = targets.map((name) => [name, 'max-age=60'])
+    expect(kept(safe({ targets, fields })).withheld).to.deep.equal(['x-cache-control'])
+    expect(kept(safe({ targets })).withheld).to.deep.equal([])
   })
 
   it('knows what never changes while it is fresh (CCR-12)', () => {
