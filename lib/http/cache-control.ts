@@ -70,13 +70,15 @@ export interface Directive {
 /** What is being put together, one directive after the other. */
 export type MutableCacheControl = { -readonly [Member in keyof CacheControl]: CacheControl[Member] }
 
+const NO_FIELDS: readonly string[] = Object.freeze([])
+
 /** The directives of a response or request that says nothing. */
 export const NOTHING: CacheControl = Object.freeze({
   noStore: false,
   private: false,
-  privateFields: [],
+  privateFields: NO_FIELDS,
   noCache: false,
-  noCacheFields: [],
+  noCacheFields: NO_FIELDS,
   public: false,
   mustRevalidate: false,
   proxyRevalidate: false,
@@ -128,13 +130,13 @@ export function applyDirective(directives: MutableCacheControl, { name, value }:
     case 'private': {
       const names = fieldNames(value)
       if (names === undefined) directives.private = true
-      else directives.privateFields = [...directives.privateFields, ...names]
+      else directives.privateFields = appended(directives.privateFields, names)
       return
     }
     case 'no-cache': {
       const names = fieldNames(value)
       if (names === undefined) directives.noCache = true
-      else directives.noCacheFields = [...directives.noCacheFields, ...names]
+      else directives.noCacheFields = appended(directives.noCacheFields, names)
       return
     }
     case 'max-age':
@@ -157,6 +159,13 @@ export function applyDirective(directives: MutableCacheControl, { name, value }:
       else directives.maxStale = stricter(Math.min, directives.maxStale, value)
       return
   }
+}
+
+/** One list that grows: a copy for each directive would take quadratic time (PAR-13). */
+function appended(list: readonly string[], names: readonly string[]): readonly string[] {
+  const grown = list === NO_FIELDS ? [] : (list as string[])
+  for (const name of names) grown.push(name)
+  return grown
 }
 
 /** CCR-4, CCR-9: without an argument, an empty one, or one that names no fields, it is about the whole response. */

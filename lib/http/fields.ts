@@ -32,11 +32,11 @@ export function requestField(headers: RequestHeaders, lowerName: string): string
  */
 export function storableFields(fields: Fields): Fields {
   const connection = fieldValue(fields, 'connection')
-  const named = connection === undefined ? [] : connection.split(',').map((name) => trimOws(name).toLowerCase())
+  const named = new Set(connection?.split(',').map((name) => trimOws(name).toLowerCase()))
   return fields.filter(([name]) => {
     const lower = name.toLowerCase()
     // HDR-11: `getHeaders()` of HTTP/2 contains `:status`.
-    return !lower.startsWith(':') && !NEVER_STORED.has(lower) && !named.includes(lower)
+    return !lower.startsWith(':') && !NEVER_STORED.has(lower) && !named.has(lower)
   })
 }
 

@@ -59,6 +59,8 @@ export function judgeStoring(input: StoringInput): Verdict {
   const validated = hasValidator(input.fields)
   if (lifetime.source === undefined && !(validated && mayGuess(input, directives)))
     return refuse('no-freshness', 'DS-19')
+  // DS-20: what has to be validated at each use, by nothing.
+  if (alwaysValidate && !validated) return refuse('no-cache', 'DS-20')
   const windows = windowsOf(input, directives, lifetime)
   const stale = lifetime.staleAt + Math.max(windows.staleWhileRevalidate, windows.staleIfError)
   // DS-20: nobody could be served with it.

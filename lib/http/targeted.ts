@@ -77,9 +77,13 @@ function directiveOf(name: string, [value]: Item | InnerList, text: string): Dir
   if (value === true) return { name, value: undefined }
   // TGT-9: the fields that `no-cache` and `private` are about stand in a String.
   if (name === 'no-cache' || name === 'private') return { name, value: typeof value === 'string' ? value : null }
-  if (typeof value !== 'number' || value < 0 || isDecimal(name, text)) return { name, value: null }
+  if (typeof value !== 'number' || value < 0) return { name, value: null }
+  if (TIMES.has(name) && isDecimal(name, text)) return { name, value: null }
   return { name, value: String(value) }
 }
+
+/** Directives whose value is a number of seconds. */
+const TIMES: ReadonlySet<string> = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error'])
 
 /** Was the last member of this name written with a decimal point? The parser gives `60.0` and `60` as the same number. */
 function isDecimal(name: string, text: string): boolean {

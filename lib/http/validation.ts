@@ -75,9 +75,9 @@ export function freshenedFields(stored: Fields, update: Fields, now: number): Fi
   for (const line of stored) {
     const lines = news.get(line[0].toLowerCase())
     if (lines === undefined) fields.push(line)
-    else fields.push(...lines.splice(0))
+    else for (const update of lines.splice(0)) fields.push(update)
   }
-  for (const lines of news.values()) fields.push(...lines)
+  for (const lines of news.values()) for (const line of lines) fields.push(line)
   return fields
 }
 

@@ -74,8 +74,11 @@ function isLocal({ socket, headers }: IncomingMessage): boolean {
 
 /** Compared as URLs, so that case and a default port make no difference. */
 function isSameHost(origin: string, host: string | undefined): boolean {
-  if (host === undefined || !URL.canParse(origin)) return false
-  const from = new URL(origin)
-  const here = `${from.protocol}//${host}`
-  return from.host !== '' && URL.canParse(here) && new URL(here).host === from.host
+  if (host === undefined) return false
+  try {
+    const from = new URL(origin)
+    return from.host !== '' && new URL(`${from.protocol}//${host}`).host === from.host
+  } catch {
+    return false
+  }
 }

@@ -132,7 +132,13 @@ describe('tagOf', () => {
   it('means the same before and after the way to Redis, whatever the text', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', '\ud83d', '\ude00', '\u20ac') }), (text) => {
-        for (const tag of [tagOf.tag, tagOf.key, tagOf.uri, tagOf.path, (text: string) => tagOf.group('http://a.test', text)]) {
+        for (const tag of [
+          tagOf.tag,
+          tagOf.key,
+          tagOf.uri,
+          tagOf.path,
+          (text: string) => tagOf.group('http://a.test', text),
+        ]) {
           expect(Buffer.from(tag(text)).toString()).to.equal(tag(text))
           expect(tag(Buffer.from(text).toString())).to.equal(tag(text))
         }

@@ -390,7 +390,8 @@ const EXPLANATIONS: readonly Explanation[] = [
     by: 'RFC 9111 3',
     applies: (exchange) => !hasValidator(exchange),
     refused: (exchange, arrival) =>
-      allowedFor(exchange, arrival) <= 0 && !(arrival.lifetime > 0 && mayStandIn(exchange)),
+      whole(exchange, 'no-cache') ||
+      (allowedFor(exchange, arrival) <= 0 && !(arrival.lifetime > 0 && mayStandIn(exchange))),
   },
 ]
 
