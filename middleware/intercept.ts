@@ -188,6 +188,9 @@ class Interception {
     if (this.#prepared || this.#ended) return false
     this.#prepared = true
     this.#replace(answer)
+    // The handler does not know that its time is over: an error here would be nobody's to catch.
+    const res = this.#res
+    for (const name of HEAD_METHODS) Object.defineProperty(res, name, { configurable: true, value: () => res })
     return true
   }
 

@@ -126,17 +126,133 @@ describe('identifies', () => {
     }
     expect(identifies([['ETag', 'b']], tagged)).to.equal(true)
   })
+})
 
-  it('names one of several variants by its tag only (VAL-5, VAL-12)', () => {
-    expect(isNamed([['ETag', '"a"']], tagged)).to.equal(true)
-    expect(isNamed([['ETag', '"b"']], tagged)).to.equal(false)
-    expect(isNamed([['Date', TODAY]], tagged)).to.equal(false)
+describe('freshenedFields', () => {
+  it('replaces all lines of a name by the new ones, at their place, and keeps the rest (HDR-20)', () => {
+    const before: Fields = [
+      ['Date', TODAY],
+      ['Link', '</a>'],
+      ['X-Kept', '1'],
+      ['link', '</b>'],
+    ]
+    const update: Fields = [
+      ['LINK', '</c>'],
+      ['X-New', '2'],
+      ['Date', LATER],
+    ]
+    expect(freshenedFields(before, update, NOW)).to.deep.equal([
+      ['Date', LATER],
+      ['LINK', '</c>'],
+      ['X-Kept', '1'],
+      ['X-New', '2'],
+    ])
   })
 
-  it('asks about several variants by their tags, once each (VAL-5)', () => {
-    expect(selectingFields([tagged, weak, tagged, stored(['Date', TODAY])])).to.deep.equal([
-      ['if-none-match', `${tagged.etag}, ${weak.etag}`],
+  it('takes as many lines of a name as there are now', () => {
+    const update: Fields = [
+      ['Link', '</b>'],
+      ['Link', '</c>'],
+      ['Date', TODAY],
+    ]
+    expect(freshenedFields([['Link', '</a>']], update, NOW)).to.deep.equal(update)
+  })
+
+  it('leaves alone what describes the content, of which a 304 has none (HDR-21, HDR-22)', () => {
+    const before: Fields = [
+      ['Date', TODAY],
+      ['Content-Encoding', 'gzip'],
+      ['Content-Type', 'text/plain'],
+      ['Content-Digest', 'sha-256=:AAAA:'],
+    ]
+    const update: Fields = [
+      ['Date', TODAY],
+      ['Content-Length', '0'],
+      ['Content-Range', 'bytes 0-0/1'],
+      ['Content-Encoding', 'br'],
+      ['Content-Digest', 'sha-256=:BBBB:'],
+    ]
+    expect(freshenedFields(before, update, NOW)).to.deep.equal(before)
+  })
+
+  it('takes everything else that begins with Content-, and Content-Type (HDR-22)', () => {
+    const update: Fields = [
+      ['Date', TODAY],
+      ['Content-Type', 'text/html'],
+      ['Content-Foo', '1'],
+    ]
+    const before: Fields = [
+      ['Date', TODAY],
+      ['Content-Type', 'text/plain'],
+    ]
+    expect(freshenedFields(before, update, NOW)).to.deep.equal(update)
+  })
+
+  it('takes nothing that is not stored anyway (HDR-2 to HDR-4, HDR-21)', () => {
+    const update: Fields = [
+      ['Date', TODAY],
+      ['Connection', 'X-Hop'],
+      ['X-Hop', '1'],
+      ['Transfer-Encoding', 'chunked'],
+      ['Proxy-Authenticate', 'Basic'],
+    ]
+    expect(freshenedFields([], update, NOW)).to.deep.equal([['Date', TODAY]])
+  })
+
+  it('counts age and date from the confirmation (HDR-24)', () => {
+    const before: Fields = [
+      ['Date', MODIFIED],
+      ['Age', '100'],
+      ['X-A', '1'],
+    ]
+    expect(freshenedFields(before, [], NOW)).to.deep.equal([
+      ['Date', TODAY],
+      ['X-A', '1'],
     ])
-    expect(selectingFields([stored(['Last-Modified', MODIFIED])])).to.deep.equal([])
+    expect(freshenedFields(before, [['Age', '7']], NOW)).to.deep.equal([
+      ['Date', TODAY],
+      ['Age', '7'],
+      ['X-A', '1'],
+    ])
+  })
+})
+
+describe('judgeHead', () => {
+  const entry = stored(['ETag', '"a"'], ['Last-Modified', MODIFIED])
+
+  it('confirms what it does not contradict (VAL-20)', () => {
+    for (const head of [
+      [],
+      [['ETag', '"a"']],
+      [
+        ['ETag', '"a"'],
+        ['Last-Modified', MODIFIED],
+        ['Content-Length', '5'],
+      ],
+    ] as const satisfies Fields[]) {
+      expect(judgeHead(head, entry), JSON.stringify(head)).to.equal('confirms')
+    }
+  })
+
+  it('finds outdated what has another validator or length (VAL-20)', () => {
+    for (const line of [
+      ['ETag', '"b"'],
+      ['ETag', 'W/"a"'],
+      ['Last-Modified', LATER],
+      ['Content-Length', '6'],
+    ] as const) {
+      expect(judgeHead([line], entry), line.join()).to.equal('outdated')
+    }
+    expect(judgeHead([['ETag', '"a"']], stored())).to.equal('outdated')
+  })
+
+  it('does not compare lengths of different codings (VAL-20)', () => {
+    const coded = stored(['Content-Encoding', 'gzip'])
+    expect(judgeHead([['Content-Length', '100']], coded)).to.equal('confirms')
+    const same: Fields = [
+      ['Content-Encoding', 'gzip'],
+      ['Content-Length', '100'],
+    ]
+    expect(judgeHead(same, coded)).to.equal('outdated')
   })
 })
