@@ -3,6 +3,7 @@ import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-o
 import { type Clock, SystemClock } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
+import { classTags } from './key.ts'
 import { nearestPackageName } from './namespace.ts'
 import type { Outcome } from './outcome.ts'
 import { checkRedisOption, connectRedis } from './redis.ts'
@@ -109,7 +110,8 @@ export class Engine {
     { ack = 'all', timeoutMs = this.timeoutMs }: { readonly ack?: Ack; readonly timeoutMs?: number } = {},
   ): Awaitable<InvalidationReceipt> {
     this.statistics.increment('invalidations')
-    const done = this.store.invalidate(targets, { ack, timeoutMs })
+    const tags = [...targets.tags, ...classTags(targets.tags)]
+    const done = this.store.invalidate({ ...targets, tags }, { ack, timeoutMs })
     this.events.emit('invalidate', targets)
     return done
   }

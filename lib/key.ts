@@ -63,6 +63,16 @@ export const tagOf = {
   group: (origin: string, group: string): string => `g:${origin} ${group.toWellFormed()}`,
 } as const
 
+/**
+ * The tags by which a URL makes wrong what is stored for other URLs of the same path, too (No-Vary-Search): no process knows all of
+ * those that another one has found equal, so the path stands for them (INV-6).
+ */
+export function classTags(tags: readonly string[]): string[] {
+  return tags
+    .filter((tag) => tag.startsWith('u:') || tag.startsWith('p:'))
+    .map((tag) => `${tag.includes('?') ? tag.slice(0, tag.indexOf('?')) : tag} *`)
+}
+
 /** Scheme and host in lower case, without the default port: as entries have it. */
 function normalUri(url: string): string {
   const [, scheme = '', authority = '', rest = ''] = /^([a-z]+):\/\/([^/?]*)(.*)$/is.exec(url) ?? []

@@ -62,7 +62,10 @@ function selectRange(
   validators: Parameters<typeof rangeApplies>[1],
 ): Window | undefined {
   if (length === undefined || !rangeApplies(headers, validators, now)) return undefined
-  if (fieldValue(fields, 'accept-ranges') === 'none' || fieldValue(fields, 'content-range') !== undefined)
+  if (
+    fieldValue(fields, 'accept-ranges')?.toLowerCase() === 'none' ||
+    fieldValue(fields, 'content-range') !== undefined
+  )
     return undefined
   const ranges = byteRanges(headers['range']?.toString(), length)
   if (ranges === 'unsatisfiable') {

@@ -4,10 +4,11 @@ import type { Fill, RecordedResponse, ResponseEntry, Responses } from '../lib/re
 /** A class of URLs that share a stored response. */
 export interface Classified {
   readonly primary: string
-  readonly tag: string
+  /** By which it is invalidated together with them. */
+  readonly tags: readonly string[]
 }
 
-/** Under which key, and tag, the answer with these fields is kept, where not under that of the request. */
+/** Under which key, and tags, the answer with these fields is kept, where not under that of the request. */
 export type Classify = (fields: Fields) => Classified | undefined
 
 export interface DepositOptions {
@@ -87,7 +88,7 @@ export class Deposit {
     const { responses, headers, classify } = this.#options
     const shared = classify?.(recorded.fields)
     if (shared === undefined) return responses.entryOf(fill, recorded, headers)
-    const tags = [...recorded.tags, shared.tag]
+    const tags = [...recorded.tags, ...shared.tags]
     return responses.entryOf({ ...fill, primary: shared.primary }, { ...recorded, tags }, headers)
   }
 }

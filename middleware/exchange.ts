@@ -57,6 +57,8 @@ export interface ExchangeOptions extends Why {
   /** Begins a fill when the head goes out: what a write answers counts from after its own invalidation. */
   readonly fillAtHead?: () => Fill
   readonly classify?: Classify | undefined
+  /** The row that decides once the head is there, where that is not `rule`. */
+  readonly ruleAtHead?: () => string
   /** Of a QUERY. */
   readonly content?: Buffer | undefined
 }
@@ -89,8 +91,9 @@ export class Exchange implements Watcher {
   /** The request fields as they arrived: later middlewares may change `req.headers`. */
   readonly #headers: RequestHeaders
   readonly #fillAtHead: (() => Fill) | undefined
-  readonly #classify: Classify | undefined
+  #classify: Classify | undefined
   readonly #content: Buffer | undefined
+  readonly #ruleAtHead: (() => string) | undefined
   #target: FillTarget | undefined
   #deposit: Deposit
   #revalidation: Revalidation
@@ -124,6 +127,7 @@ export class Exchange implements Watcher {
     fillAtHead,
     classify,
     content,
+    ruleAtHead,
     ...why
   }: ExchangeOptions) {
     this.settings = settings
@@ -142,6 +146,7 @@ export class Exchange implements Watcher {
     this.#fillAtHead = fillAtHead
     this.#classify = classify
     this.#content = content
+    this.#ruleAtHead = ruleAtHead
     this.#deposit = this.#depositFor(fill, why.spare)
     this.#revalidation = this.#revalidationOf(why)
     this.#prepareRequest()
@@ -173,6 +178,8 @@ export class Exchange implements Watcher {
     this.#drop(true)
     this.#inner.restore()
     this.#target = target
+    // Other URLs share what is everybody's, never what is somebody's.
+    this.#classify = undefined
     this.#deposit = this.#depositFor(fill, undefined)
     this.#revalidation = this.#revalidationOf({ forward: this.#why.forward })
     this.#prepareRequest()
@@ -428,12 +435,11 @@ export class Exchange implements Watcher {
   #decide(fields: Fields, length: number, now: number): Kept | NotKept {
     const { spare, detail } = this.#why
     const [res, target] = [this.#res, this.#target]
+    if (target !== undefined && this.#req.method === 'HEAD') return { refused: 'head', rule: 'DS-4' }
     if (target === undefined || (!this.#deposit.isOpen && this.#fillAtHead === undefined)) {
-      return { refused: detail ?? 'bypass', rule: 'DS-1' }
+      return { refused: detail ?? 'bypass', rule: detail === 'request-no-store' ? 'DS-7' : 'DS-1' }
     }
     if (this.#failed) return { refused: 'error', rule: 'XPR-12' }
-    // DS-4
-    if (this.#req.method === 'HEAD') return { refused: 'head', rule: 'DS-4' }
     // DV-6, DV-7, STA-14: an error is no answer to the question whether the entry is right.
     if (spare !== undefined && res.statusCode >= 500) return { refused: 'error', rule: 'DV-6' }
     const reason = res.statusMessage === '' ? undefined : res.statusMessage
@@ -456,7 +462,8 @@ export class Exchange implements Watcher {
 
   /** Put the outcome into the counters and on the response; `status` is the handler's. */
   #tell(status: number, decision: Kept | NotKept, now: number): void {
-    const { forward, detail, rule, collapsed } = this.#why
+    const { forward, detail, collapsed } = this.#why
+    const rule = this.#ruleAtHead?.() ?? this.#why.rule
     const kept = 'refused' in decision ? undefined : decision
     // With Redis away those who wait now are served, and nobody later.
     const stored = kept !== undefined && this.settings.engine.reachable

@@ -168,7 +168,11 @@ function servePartition(
   req: IncomingMessage,
   next: Next,
 ): void {
-  if (req.method !== 'GET' && req.method !== 'HEAD') return next()
+  // What a write answers is nobody else's: only its own key would keep it apart, and it has none here.
+  if (!READS.has(req.method ?? '')) {
+    exchange.annotate({ refuse: 'scope' })
+    return next()
+  }
   const { engine } = exchange.settings
   let partition: string
   try {
@@ -181,7 +185,7 @@ function servePartition(
   }
   if (exchange.target === undefined) return next()
   const target = partitioned(exchange.target, partition)
-  const recorded = req.method === 'GET' && req.headers.range === undefined
+  const recorded = req.method !== 'HEAD' && req.headers.range === undefined
   const fill = (miss: Miss): void => {
     exchange.rekey(target, recorded ? engine.responses.begin(target, miss, exchange.headers, false) : undefined)
     next()
@@ -194,6 +198,8 @@ function servePartition(
   if (found instanceof Promise) found.then(proceed).catch(rethrow)
   else proceed(found)
 }
+
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'QUERY'])
 
 const MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 

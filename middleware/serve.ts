@@ -4,7 +4,7 @@ import type { Fields } from '../lib/http/fields.ts'
 import { type Invalidation, isSafeMethod, isStorableWrite, judgeInvalidation, originOf } from '../lib/http/methods.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
-import { primaryKey, queryPrimaryKey, tagOf } from '../lib/key.ts'
+import { classTags, primaryKey, queryPrimaryKey, tagOf } from '../lib/key.ts'
 import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
@@ -359,11 +359,11 @@ function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
 }
 
 /** Where an answer is kept that says which URLs it is good for. */
-function classOf({ mount, req, uri }: Visit, classes: SearchClasses, fields: Fields): Classified | undefined {
+function classOf({ mount, req, uri, path }: Visit, classes: SearchClasses, fields: Fields): Classified | undefined {
   const name = classes.learn(uri, fields)
   // QRY: the content of a QUERY is told apart already, its URL is not.
   if (name === undefined || req.method === 'QUERY') return undefined
-  return { primary: keyOf(mount, req, name), tag: tagOf.uri(name) }
+  return { primary: keyOf(mount, req, name), tags: classTags([tagOf.uri(uri), tagOf.path(path)]) }
 }
 
 /** A GET or HEAD that has no key here. */
@@ -383,12 +383,10 @@ function passMethod(mount: Mount, req: IncomingMessage, res: ServerResponse, nex
   const judged = (): Invalidation => judgeInvalidation({ method, status: res.statusCode, uri, fields: fieldsOf(res) })
   announceWrite(res, engine, () => {
     const { uris, groups } = judged()
-    // INV-6: what was stored for an equivalent URL, too.
-    const classes = uris.map((gone) => settings.searchClasses?.classOf(gone)).filter((name) => name !== undefined)
-    const tags = [...[...uris, ...classes].map(tagOf.uri), ...groups.map((group) => tagOf.group(origin, group))]
+    const tags = [...uris.map(tagOf.uri), ...groups.map((group) => tagOf.group(origin, group))]
     return { tags, patterns: [], all: false }
   })
-  const why: Why = { forward: 'method', rule: 'DR-2' }
+  const why = { forward: 'method', ruleAtHead: () => judged().rule } as const
   let primary: string
   try {
     primary = keyOf(mount, req, uri)
@@ -419,7 +417,7 @@ function passExchange(
   req: IncomingMessage,
   res: ServerResponse,
   next: Pass,
-  options: Why & Partial<Pick<ExchangeOptions, 'target' | 'credentials' | 'fillAtHead'>>,
+  options: Why & Partial<Pick<ExchangeOptions, 'target' | 'credentials' | 'fillAtHead' | 'ruleAtHead'>>,
 ): void {
   const { settings } = mount
   const none = { target: undefined, credentials: undefined, fill: undefined }
