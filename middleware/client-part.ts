@@ -47,7 +47,8 @@ export function selectPart(part: ClientPart): Window | undefined {
   const modifiedAt = modified === undefined ? undefined : parseHttpDate(modified, now)
   // CON-22: the condition first. CON-18 A: as Express itself would have answered.
   if (isNotModified(headers, { etag, modifiedAt }, now)) {
-    become(res, 304, NOT_IN_304)
+    // CON-14
+    become(res, 304, etag === undefined ? NOT_IN_304 : [...NOT_IN_304, 'Last-Modified'])
     return NOTHING
   }
   if (method !== 'GET' || res.statusCode !== 200) return undefined

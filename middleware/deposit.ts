@@ -19,6 +19,8 @@ export interface DepositOptions {
   readonly spare: ResponseEntry | undefined
   readonly classify: Classify | undefined
   readonly fill: Fill | undefined
+  /** A store has failed, against its contract. */
+  readonly onError: (cause: unknown) => void
 }
 
 /** The right to put one exchange's response into the store: it ends with a commit, a confirmation, or with nothing. */
@@ -47,7 +49,7 @@ export class Deposit {
     const entry = fill === undefined ? undefined : this.#entryOf(fill, recorded)
     if (fill === undefined || entry === undefined) return this.#abandon(fill, true)
     this.forgetSpare(entry.key)
-    void this.#options.responses.keep(fill, entry)
+    this.#keep(fill, entry)
   }
 
   /** Keep a stored response as it is after its confirmation; undefined where that cannot be. */
@@ -59,7 +61,7 @@ export class Deposit {
       return undefined
     }
     this.forgetSpare(entry.key)
-    void this.#options.responses.keep(fill, entry, from)
+    this.#keep(fill, entry, from)
     return entry
   }
 
@@ -72,6 +74,17 @@ export class Deposit {
   forgetSpare(replacedBy?: string): void {
     const { spare, responses } = this.#options
     if (spare !== undefined && spare.key !== replacedBy) responses.forget(spare)
+  }
+
+  /** STO-14: whatever becomes of it, the client has its answer. */
+  #keep(fill: Fill, entry: ResponseEntry, from?: ResponseEntry): void {
+    const { responses, onError } = this.#options
+    try {
+      const kept = responses.keep(fill, entry, from)
+      if (kept instanceof Promise) void kept.catch(onError)
+    } catch (cause) {
+      onError(cause)
+    }
   }
 
   #take(): Fill | undefined {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import weakEtag from 'etag'
-import { parseCacheControl } from '../lib/http/cache-control.ts'
 import { formatHttpDate } from '../lib/http/dates.ts'
-import { type Fields, fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
+import { type Fields, fieldValue, type RequestHeaders } from '../lib/http/fields.ts'
+import { isStorableWrite } from '../lib/http/methods.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import { isForUs } from '../lib/http/targeted.ts'
 import { judgeHead } from '../lib/http/validation.ts'
@@ -19,7 +19,8 @@ import { type Head, headOf, OuterFields } from './outer-fields.ts'
 import { Recording } from './record.ts'
 import { rerun } from './refresh.ts'
 import { replay } from './replay.ts'
-import { Revalidation } from './revalidation.ts'
+import { directivesOf } from './request.ts'
+import { isFailure, Revalidation } from './revalidation.ts'
 import type { Settings } from './settings.ts'
 import { StatusField } from './status-field.ts'
 
@@ -290,8 +291,9 @@ export class Exchange implements Watcher {
   }
 
   #depositFor(fill: Fill | undefined, spare: ResponseEntry | undefined): Deposit {
-    const { responses } = this.settings.engine
-    return new Deposit({ responses, headers: this.#headers, spare, classify: this.#classify, fill })
+    const { responses, events } = this.settings.engine
+    const onError = (cause: unknown): void => events.emit('error', { where: 'store', cause })
+    return new Deposit({ responses, headers: this.#headers, spare, classify: this.#classify, fill, onError })
   }
 
   #revalidationOf({ spare, variants = [], background = false }: Why): Revalidation {
@@ -307,7 +309,7 @@ export class Exchange implements Watcher {
     if (!this.#deposit.isOpen) return
     const { question } = this.#revalidation
     // VAL-4: Express never answers 304 to a request that says `no-cache`.
-    const reload = question.length > 0 && parseCacheControl(requestField(this.#headers, 'cache-control')).noCache
+    const reload = question.length > 0 && directivesOf(this.#req)?.noCache === true
     this.#inner.change([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
     this.#selects = [...CONDITIONS, ...RANGES].some((name) => this.#headers[name] !== undefined)
     if (!this.#revalidation.mayStandIn(504, this.settings.engine.clock.now())) return
@@ -437,14 +439,24 @@ export class Exchange implements Watcher {
     const [res, target] = [this.#res, this.#target]
     if (target !== undefined && this.#req.method === 'HEAD') return { refused: 'head', rule: 'DS-4' }
     if (target === undefined || (!this.#deposit.isOpen && this.#fillAtHead === undefined)) {
-      return { refused: detail ?? 'bypass', rule: detail === 'request-no-store' ? 'DS-7' : 'DS-1' }
+      return { refused: detail ?? 'bypass', rule: this.#unrecordedRule() }
     }
     if (this.#failed) return { refused: 'error', rule: 'XPR-12' }
     // DV-6, DV-7, STA-14: an error is no answer to the question whether the entry is right.
-    if (spare !== undefined && res.statusCode >= 500) return { refused: 'error', rule: 'DV-6' }
+    if (spare !== undefined && res.statusCode >= 500)
+      return { refused: 'error', rule: isFailure(res.statusCode) ? 'DV-6' : 'DV-7' }
     const reason = res.statusMessage === '' ? undefined : res.statusMessage
     const method = this.#req.method ?? ''
     return this.#keeper.decide({ method, status: res.statusCode, reason, fields, length, respondedAt: now }, target)
+  }
+
+  /** The row of table A by which nothing is recorded at all. */
+  #unrecordedRule(): string {
+    const { forward, detail } = this.#why
+    const method = this.#req.method ?? ''
+    if (forward === 'method') return isStorableWrite(method) ? 'DS-6' : 'DS-3'
+    if (detail === 'request-no-store') return 'DS-7'
+    return detail === 'body' && method === 'QUERY' ? 'DS-5' : 'DS-1'
   }
 
   #accept(kept: Kept, declared: number | undefined, whole: Buffer | undefined): void {

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHeaders } from '../lib/http/fields.ts'
 
+/** A request of HTTP/2 has no `headersDistinct`. */
+type Viewed = Pick<IncomingMessage, 'rawHeaders'> & Partial<Pick<IncomingMessage, 'headersDistinct'>>
+
 /**
  * What the handler sees of a request whose answer may be stored (decision table D): without the client's own conditions, which
  * the cache answers, and with those of the cache. Afterwards everything is as it came.
@@ -10,8 +13,9 @@ export class InnerRequest {
   readonly #headers: RequestHeaders
   readonly #changed = new Set<string>()
   #rawHeaders: readonly string[] | undefined
-  /** Undefined with HTTP/2, which has none. */
-  #distinct: IncomingMessage['headersDistinct'] | undefined
+  #distinct: Viewed['headersDistinct']
+  /** The lines of that view as they came. */
+  readonly #lines: Record<string, string[] | undefined> = {}
 
   /** `headers`: the request's fields as they arrived (DF-1). */
   constructor(req: IncomingMessage, headers: RequestHeaders) {
@@ -23,10 +27,13 @@ export class InnerRequest {
   change(hidden: readonly string[], added: readonly (readonly [string, string])[]): void {
     const names = hidden.filter((name) => this.#req.headers[name] !== undefined)
     if (names.length === 0 && added.length === 0) return
-    for (const name of [...names, ...added.map(([name]) => name)]) this.#changed.add(name)
     // Node makes this view from the lines at its first use: later it would be of other lines.
-    const { rawHeaders, headersDistinct } = this.#req
-    this.#distinct = headersDistinct as typeof headersDistinct | undefined
+    const { rawHeaders, headersDistinct } = this.#req as Viewed
+    this.#distinct = headersDistinct
+    for (const name of [...names, ...added.map(([name]) => name)]) {
+      this.#changed.add(name)
+      this.#lines[name] ??= headersDistinct?.[name]
+    }
     this.#rawHeaders ??= [...rawHeaders]
     const kept: string[] = []
     for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -42,12 +49,12 @@ export class InnerRequest {
   restore(): void {
     if (this.#rawHeaders === undefined) return
     replaceItems(this.#req.rawHeaders, this.#rawHeaders)
-    for (const name of this.#changed) this.#set(name, this.#headers[name])
+    for (const name of this.#changed) this.#set(name, this.#headers[name], this.#lines[name])
     this.#rawHeaders = undefined
     this.#changed.clear()
   }
 
-  #set(name: string, value: string | string[] | undefined): void {
+  #set(name: string, value: string | string[] | undefined, lines?: string[]): void {
     const [{ headers }, distinct] = [this.#req, this.#distinct]
     if (value === undefined) {
       delete headers[name]
@@ -55,7 +62,7 @@ export class InnerRequest {
       return
     }
     headers[name] = value
-    if (distinct !== undefined) distinct[name] = [value].flat()
+    if (distinct !== undefined) distinct[name] = lines ?? [value].flat()
   }
 }
 

@@ -33,6 +33,11 @@ export type Verdict =
 
 /** Statuses of a failed handler for which a stale entry may stand in (RFC 5861 s. 4). */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
+/** Is this a failure of the handler, and not its answer? */
+export function isFailure(status: number): boolean {
+  return FAILURES.has(status)
+}
+
 /** Those that say that there is no answer: an error thrown, or no gateway. A 503 is an answer. */
 const DISCONNECTED: ReadonlySet<number> = new Set([500, 502, 504])
 
@@ -74,7 +79,7 @@ export class Revalidation {
     if (DISCONNECTED.has(status) && value.staleIfDisconnected) return true
     // CCQ-9
     const window = Math.max(value.staleIfError, (this.#directives?.staleIfError ?? 0) * 1_000)
-    return FAILURES.has(status) && now - staleAt <= window
+    return window > 0 && FAILURES.has(status) && now - staleAt <= window
   }
 
   /** Would the client's own condition have brought this 304? */

@@ -97,7 +97,7 @@ async function serveQuery(visit: Visit): Promise<void> {
   try {
     const content = await takeContent(req, mount.settings.maxBodySize)
     const key = content === undefined ? undefined : contentKey(content, req.headers)
-    if (key === undefined) passUnkeyed(mount, req, res, pass, 'body')
+    if (key === undefined) passUnkeyed(mount, req, res, pass, 'body', 'DR-3')
     else proceed({ ...visit, content, primary: queryPrimaryKey(visit.primary, key) })
   } catch (cause) {
     failed(visit, cause)
@@ -367,8 +367,15 @@ function classOf({ mount, req, uri, path }: Visit, classes: SearchClasses, field
 }
 
 /** A GET or HEAD that has no key here. */
-function passUnkeyed(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass, detail: string): void {
-  passExchange(mount, req, res, next, { forward: 'bypass', detail, rule: 'DR-1' })
+function passUnkeyed(
+  mount: Mount,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Pass,
+  detail: string,
+  rule: string = 'DR-1',
+): void {
+  passExchange(mount, req, res, next, { forward: 'bypass', detail, rule })
 }
 
 /** Any other method: the handler answers, and what a successful write makes wrong goes (RFC 9111 s. 4.4). */

@@ -71,6 +71,8 @@ describe('options of the middlewares', () => {
     requestDirectives: 'yes',
     sMaxageAllowsStale: 0,
     setCookie: 'store',
+    noVarySearch: 'params',
+    handlerTimeoutMs: 'soon',
     etag: 'weak',
     headers: 'all',
     mount: '',

@@ -58,4 +58,20 @@ describe('storedResponse', () => {
     expect(stored([DATE, ['Last-Modified', 'yesterday']]).modifiedAt).to.equal(undefined)
     expect(stored([]).modifiedAt).to.equal(undefined)
   })
+
+  it('has a date to be validated by only where it is one, as it was sent (VAL-2)', () => {
+    const odd = 'Friday, 20-Nov-26 12:00:00 GMT'
+    expect(stored([DATE, ['Last-Modified', odd]]).lastModified).to.equal(odd)
+    expect(stored([DATE, ['Last-Modified', 'yesterday']]).lastModified).to.equal(undefined)
+    expect(stored([DATE]).lastModified).to.equal(undefined)
+  })
+
+  it('was generated when its Date says (REU-5)', () => {
+    expect(stored([DATE]).generatedAt).to.equal(Date.UTC(2026, 10, 21))
+    expect(stored([['Date', 'today']]).generatedAt).to.equal(undefined)
+  })
+
+  it('may be refreshed from the start (STA-7)', () => {
+    expect(stored([DATE]).refreshableAt).to.equal(Number.NEGATIVE_INFINITY)
+  })
 })

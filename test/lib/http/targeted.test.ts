@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { NOTHING } from '../../../lib/http/cache-control.ts'
 import type { Fields } from '../../../lib/http/fields.ts'
-import { governingPolicy } from '../../../lib/http/targeted.ts'
+import { CDN_TARGET, governingPolicy, isForUs, OWN_TARGET } from '../../../lib/http/targeted.ts'
 
 const TARGETS = ['X-Cache-Control', 'CDN-Cache-Control']
 
@@ -106,5 +106,11 @@ describe('governingPolicy', () => {
 
   it('clamps large numbers', () => {
     expect(targeted('max-age=99999999999').directives.maxAge).to.equal(2147483648)
+  })
+})
+
+describe('isForUs', () => {
+  it('keeps from clients every targeted field that is obeyed, but the one of delivery networks (TGT-12)', () => {
+    expect([OWN_TARGET, 'x-cache-control', CDN_TARGET].map(isForUs)).to.deep.equal([true, true, false])
   })
 })
