@@ -250,6 +250,15 @@ export class Exchange implements Watcher {
     return this.#replacement
   }
 
+  /** STA-11 */
+  abandon(): TakeOver | undefined {
+    const { spare } = this.#why
+    const now = this.settings.engine.clock.now()
+    clearTimeout(this.#timer)
+    if (this.#done || spare === undefined || !this.#revalidation.mayStandIn(502, now)) return undefined
+    return this.#standIn(spare, 502)
+  }
+
   /** Hooks below us set fields while the head is written: they belong to what the handler says. */
   atHead(): void {
     const [res, target] = [this.#res, this.#target]

@@ -18,6 +18,8 @@ export interface Watcher {
   hold?(): Promise<unknown> | undefined
   /** Take the response over: what the handler writes from now on goes nowhere. Asked last, before the head is written. */
   replace?(): TakeOver | undefined
+  /** The handler destroys a response that it has not begun: answer in its place. */
+  abandon?(): TakeOver | undefined
   /** The head goes out now: hooks of middlewares between us and the handler may have changed it since `beforeHead`. */
   atHead?(): void
   /** The head was written: node's and other middlewares' last changes are in. Where it cannot be, `beforeHead` comes again. */
@@ -39,6 +41,7 @@ export interface Original {
   writeHead(statusCode: number, headers?: string[]): void
   write(chunk: Buffer): boolean
   end(body?: Buffer): void
+  destroy(): void
 }
 
 /** Answers in the handler's place, with what the response's own methods are. */
@@ -72,6 +75,7 @@ class Interception {
   readonly #write: (...args: WriteArguments) => boolean
   readonly #end: (...args: WriteArguments) => ServerResponse
   readonly #flushHeaders: () => void
+  readonly #destroy: ServerResponse['destroy']
   /** The watchers have seen the head. */
   #prepared = false
   #headWritten = false
@@ -93,10 +97,12 @@ class Interception {
     this.#write = res.write as (...args: WriteArguments) => boolean
     this.#end = res.end as (...args: WriteArguments) => ServerResponse
     this.#flushHeaders = res.flushHeaders
+    this.#destroy = res.destroy
     res.writeHead = this.#onWriteHead.bind(this) as ServerResponse['writeHead']
     res.write = this.#onWrite.bind(this) as ServerResponse['write']
     res.end = this.#onEnd.bind(this) as ServerResponse['end']
     res.flushHeaders = this.#onFlushHeaders.bind(this)
+    res.destroy = this.#onDestroy.bind(this)
   }
 
   #onWriteHead(statusCode: number, reason?: unknown, headers?: unknown): ServerResponse {
@@ -184,11 +190,24 @@ class Interception {
     this.#passOn(() => this.#flushHeaders.call(this.#res))
   }
 
+  #onDestroy(error?: Error): ServerResponse {
+    const res = this.#res
+    // What it has given up is not its any more.
+    if (this.#replaced) return res
+    if (!this.#prepared && res.socket?.destroyed === false) {
+      for (const watcher of this.watchers) {
+        const answer = watcher.abandon?.()
+        if (answer !== undefined && this.takeOver(answer)) return res
+      }
+    }
+    return this.#destroy.call(res, error)
+  }
+
   takeOver(answer: TakeOver): boolean {
     if (this.#prepared || this.#ended) return false
     this.#prepared = true
     this.#replace(answer)
-    // The handler does not know that its time is over: an error here would be nobody's to catch.
+    // The handler does not know that somebody else has answered: an error here would be nobody's to catch.
     const res = this.#res
     for (const name of HEAD_METHODS) Object.defineProperty(res, name, { configurable: true, value: () => res })
     return true
@@ -225,6 +244,9 @@ class Interception {
       write: (chunk) => this.#write.call(this.#res, chunk),
       end: (body) => {
         this.#end.call(this.#res, body)
+      },
+      destroy: () => {
+        this.#destroy.call(this.#res)
       },
     })
   }

@@ -141,7 +141,7 @@ class Relay implements Watcher {
     if (this.#ended) return
     this.#ended = true
     if (this.#began) {
-      this.#res.destroy()
+      this.#out.destroy()
       return
     }
     this.#out.writeHead(504)

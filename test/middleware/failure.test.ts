@@ -21,6 +21,9 @@ const FAILURES: readonly (readonly [name: string, fail: Failing])[] = [
   ],
 ]
 
+/** Without a word. */
+const DESTROYS: Failing = (_req, res) => void res.destroy()
+
 const FIELD = 'max-age=10, stale-if-error=100'
 
 for (const framework of FRAMEWORKS) {
@@ -71,6 +74,22 @@ for (const framework of FRAMEWORKS) {
         expect((await site.get('/a')).status).to.be.within(500, 503)
       })
     }
+
+    it('that destroys its response is answered for by what is stored (STA-11)', async () => {
+      const site = await start(DESTROYS)
+      await site.get('/a')
+      bench.clock.advance(60_000)
+      const answer = await site.get('/a')
+      expect([answer.status, answer.text, answer.header('age')]).to.deep.equal([200, 'first', '60'])
+    })
+
+    it('that destroys its response cuts the connection where nothing may stand in', async () => {
+      const site = await start(DESTROYS, {}, 'max-age=10')
+      await site.get('/a')
+      bench.clock.advance(60_000)
+      const failure = await site.get('/a').then(() => undefined, String)
+      expect(failure).to.match(/closed|reset|hang up/i)
+    })
 
     it('is heard where the response says must-revalidate (STA-1, DR-16)', async () => {
       const site = await start(FAILURES[0]?.[1] as Failing, {}, `${FIELD}, must-revalidate`)
