@@ -13,12 +13,12 @@ import { selectPart } from './client-part.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { type Freshened, freshen } from './freshen.ts'
 import { InnerRequest } from './inner-request.ts'
-import { fieldsOf, type TakeOver, takeOver, type Watcher, type Window } from './intercept.ts'
+import { asSent, fieldsOf, type TakeOver, takeOver, type Watcher, type Window } from './intercept.ts'
 import { Keeper, type Kept, type NotKept } from './keeper.ts'
 import { type Head, headOf, OuterFields } from './outer-fields.ts'
 import { Recording } from './record.ts'
 import { rerun } from './refresh.ts'
-import { replay } from './replay.ts'
+import { mayBeCut, replay } from './replay.ts'
 import { directivesOf } from './request.ts'
 import { isFailure, Revalidation } from './revalidation.ts'
 import type { Settings } from './settings.ts'
@@ -113,6 +113,8 @@ export class Exchange implements Watcher {
   #recording: Recording | undefined
   /** Ends the wait for a handler while there is something to answer with. */
   #timer: NodeJS.Timeout | undefined
+  /** A part of an answer may be sent: asked before middlewares below us have seen the response. */
+  readonly #mayCut: boolean
   /** The handler has thrown. */
   #failed = false
   /** The response is somebody else's: nothing is recorded any more. */
@@ -139,6 +141,7 @@ export class Exchange implements Watcher {
     this.#headers = { ...req.headers }
     this.#annotations = new Annotations(settings, req, res)
     this.#outer = new OuterFields(res)
+    this.#mayCut = mayBeCut(res)
     this.#inner = new InnerRequest(req, this.#headers)
     this.#statusField = new StatusField(res, settings.headers)
     const [headers, annotations, outer] = [this.#headers, this.#annotations, this.#outer]
@@ -296,7 +299,7 @@ export class Exchange implements Watcher {
     if (kept === undefined || recording === undefined) return
     const body = recording.finish(this.#res.destroyed)
     if (body === undefined) return this.#drop(false)
-    this.#deposit.commit({ ...kept, fields: utf8 ? kept.fields.map(asSent) : kept.fields, body })
+    this.#deposit.commit({ ...(utf8 ? asSentHead(kept) : kept), body })
   }
 
   #depositFor(fill: Fill | undefined, spare: ResponseEntry | undefined): Deposit {
@@ -424,6 +427,7 @@ export class Exchange implements Watcher {
         settings,
         key: entry.key,
         now: settings.engine.clock.now(),
+        mayCut: this.#mayCut,
       })
     }
   }
@@ -531,9 +535,10 @@ function answersAnew(status: number): boolean {
   return status < 500 && status !== 206 && status !== 304 && status !== 412 && status !== 416
 }
 
-/** A field line whose value went out as UTF-8, as the bytes that a head in Latin-1 sends: hits say the same octets. */
-function asSent([name, value]: readonly [string, string]): readonly [string, string] {
-  return [name, Buffer.from(value, 'utf8').toString('latin1')]
+/** A head that went out as UTF-8: hits send the same octets. */
+function asSentHead(kept: Kept): Kept {
+  const fields = kept.fields.map(([name, value]) => [name, asSent(value)] as const)
+  return { ...kept, fields, reason: kept.reason === undefined ? undefined : asSent(kept.reason) }
 }
 
 function declaredLength(fields: Fields): number | undefined {

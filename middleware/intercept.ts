@@ -86,6 +86,10 @@ class Interception {
   #position = 0
   /** Whether the head goes out as UTF-8: node sends it together with the first piece of text, else as Latin-1. */
   #utf8: boolean | undefined
+  /** The handler has said how long its body is, so that node would not send it in chunks. */
+  #declared = false
+  /** The handler sends its head by itself: node does that in UTF-8, whatever follows. */
+  #flushed = false
   /** Somebody else answers: the handler's writes go nowhere. */
   #replaced = false
   /** What waits for a hold to end. */
@@ -140,17 +144,17 @@ class Interception {
   #emitBody(chunk: string | Uint8Array, encoding: unknown, callback: unknown): boolean {
     if (this.#window === undefined || this.#ended) {
       const flowing = this.#write.call(this.#res, chunk, encoding, callback)
-      // A head before a chunk is followed by the chunk's length, which is Latin-1.
-      this.#utf8 ??= isUtf8(chunk, encoding) && !this.#res.chunkedEncoding
+      // A head before a chunk is followed by the chunk's length, which is Latin-1; nothing is no chunk.
+      this.#utf8 ??= isUtf8(chunk, encoding) && (chunk.length === 0 || !this.#res.chunkedEncoding)
       return flowing
     }
-    this.#utf8 ??= isUtf8(chunk, encoding)
+    this.#utf8 ??= isUtf8(chunk, encoding) && (chunk.length === 0 || this.#declared)
     const part = this.#visible(chunk, encoding)
     if (part !== undefined) return this.#write.call(this.#res, part, callback)
     // The client has its answer before the handler is done. A head before bytes, even none, goes out as Latin-1.
     if (this.#headWritten) return swallow(encoding, callback)
-    if (this.#window.end === 0) this.#flushHeaders.call(this.#res)
-    else this.#write.call(this.#res, NO_BYTES)
+    if (this.#window.end > 0) this.#write.call(this.#res, NO_BYTES)
+    else if (isAscii(this.#res)) this.#flushHeaders.call(this.#res)
     return swallow(encoding, callback)
   }
 
@@ -187,6 +191,7 @@ class Interception {
     if (!this.#prepared) this.#prepare(undefined)
     if (this.#replaced) return
     this.#utf8 ??= true
+    this.#flushed = true
     this.#passOn(() => this.#flushHeaders.call(this.#res))
   }
 
@@ -222,6 +227,7 @@ class Interception {
   /** Show the head to the watchers, once, and find out whether it may go now. */
   #prepare(whole: Buffer | undefined): void {
     this.#prepared = true
+    this.#declared = this.#res.hasHeader('content-length')
     this.#window = undefined
     for (const watcher of this.watchers) watcher.setFields?.(whole)
     for (const watcher of this.watchers) watcher.beforeHead?.(whole)
@@ -253,6 +259,7 @@ class Interception {
 
   #emitHead(): void {
     for (const watcher of this.watchers) watcher.atHead?.()
+    if (this.#window !== undefined && this.#utf8 === true && !this.#flushed) this.#encodeHead()
     try {
       this.#writeHead.call(this.#res, this.#res.statusCode)
     } catch (error) {
@@ -266,17 +273,35 @@ class Interception {
     for (const watcher of this.watchers) watcher.afterHead?.()
   }
 
+  #emitLastPart(chunk: unknown, encoding: unknown, callback: unknown): void {
+    this.#utf8 ??= isContent(chunk) && isUtf8(chunk, encoding) && (this.#declared || !this.#headWritten)
+    const part = this.#visible(chunk, encoding)
+    this.#end.call(this.#res, part, [chunk, encoding, callback].find(isFunction))
+  }
+
+  /** A part goes out as bytes, and with it a head in Latin-1: it says the same octets as with the handler's text. */
+  #encodeHead(): void {
+    if (isAscii(this.#res)) return
+    for (const name of rawNames(this.#res)) {
+      const value = this.#res.getHeader(name)
+      if (value !== undefined)
+        this.#res.setHeader(name, Array.isArray(value) ? value.map(asSent) : asSent(String(value)))
+    }
+  }
+
   /** The watchers hear of the end when node has taken it: until then the head may still change, or fail. */
   #emitEnd(chunk: unknown, encoding: unknown, callback: unknown): void {
     try {
       if (this.#window === undefined) this.#end.call(this.#res, chunk, encoding, callback)
-      else this.#end.call(this.#res, this.#visible(chunk, encoding), [chunk, encoding, callback].find(isFunction))
+      else this.#emitLastPart(chunk, encoding, callback)
     } catch (error) {
       this.#ended = false
       throw error
     }
     this.#tellBody(chunk, encoding)
-    const utf8 = this.#utf8 ?? (isContent(chunk) && isUtf8(chunk, encoding) && !this.#res.chunkedEncoding)
+    const res = this.#res
+    const hasBody = res.req.method !== 'HEAD' && res.statusCode !== 204 && res.statusCode !== 304
+    const utf8 = this.#utf8 ?? (hasBody && isContent(chunk) && isUtf8(chunk, encoding) && !res.chunkedEncoding)
     for (const watcher of this.watchers) watcher.end?.(utf8)
   }
 
@@ -338,7 +363,17 @@ function isContent(chunk: unknown): chunk is string | Uint8Array {
 
 /** How node sends text, and with it a head that has not gone out yet. */
 function isUtf8(chunk: unknown, encoding: unknown): boolean {
-  return typeof chunk === 'string' && (typeof encoding !== 'string' || /^utf-?8$/i.test(encoding))
+  // Node compares it just so.
+  return typeof chunk === 'string' && (typeof encoding !== 'string' || encoding === '' || encoding === 'utf8')
+}
+
+/** Text that goes out as UTF-8, as text that gives the same octets in Latin-1. */
+export function asSent(value: string): string {
+  return Buffer.from(value, 'utf8').toString('latin1')
+}
+
+function isAscii(res: ServerResponse): boolean {
+  return fieldsOf(res).every(([, value]) => Buffer.byteLength(value) === value.length)
 }
 
 /** A copy: a caller may use its buffer again as soon as `write` has returned. */
@@ -387,13 +422,13 @@ function rawNames(res: ServerResponse): readonly string[] {
  */
 function applyFields(res: ServerResponse, headers: unknown): void {
   if (headers === undefined || headers === null) return
-  if (!Array.isArray(headers)) {
-    // Node refuses undefined here, and so do we.
+  if (!Array.isArray(headers) && res.getHeaderNames().length > 0) {
+    // Node refuses undefined here, and so do we. Of several spellings of a name the last wins.
     for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders)) res.setHeader(name, value as string)
     return
   }
   const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
-  for (const [name, value] of pairsOf(headers as readonly unknown[])) {
+  for (const [name, value] of pairsOf(headers)) {
     const known = lines.get(name.toLowerCase())
     const values = Array.isArray(value) ? value.map(String) : [String(value)]
     if (known === undefined) lines.set(name.toLowerCase(), { name, values })
@@ -403,7 +438,8 @@ function applyFields(res: ServerResponse, headers: unknown): void {
     res.setHeader(name, values.length === 1 ? (values[0] as string) : values)
 }
 
-function* pairsOf(headers: readonly unknown[]): Generator<[string, OutgoingHttpHeader]> {
+function* pairsOf(headers: object): Generator<[string, OutgoingHttpHeader]> {
+  if (!Array.isArray(headers)) return yield* Object.entries(headers as Record<string, OutgoingHttpHeader>)
   if (Array.isArray(headers[0])) {
     for (const pair of headers as readonly [string, OutgoingHttpHeader][]) yield [String(pair[0]), pair[1]]
     return

@@ -9,6 +9,7 @@ import type { Credentials } from '../lib/http/storing-input.ts'
 import type { FillTarget, RecordedResponse } from '../lib/responses.ts'
 import { tooManyTags } from '../lib/targets.ts'
 import type { Annotations } from './annotations.ts'
+import { isErrorPath } from './error-path.ts'
 import type { OuterFields } from './outer-fields.ts'
 import type { Settings } from './settings.ts'
 
@@ -71,6 +72,7 @@ export class Keeper {
       if (hint !== undefined) this.#warn(verdict.rule, target, hint)
       return no(verdict.reason, verdict.rule)
     }
+    if (head.status >= 500 && isErrorPath()) return no('error', 'XPR-12')
     const tags = annotations.tagsFor(head.fields, originOf(target.uri))
     if (tags === undefined) return no('tags', undefined)
     const all = head.tags === undefined ? tags : [...new Set([...tags, ...head.tags])]

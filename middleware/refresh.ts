@@ -185,6 +185,7 @@ function dispatch({ client, server, headers, entry, content, watcher }: Dispatch
     for (const [name, value] of Object.entries(headers)) {
       if (value === undefined) continue
       req.headers[name] = value
+      req.headersDistinct[name] = [value].flat()
       for (const line of [value].flat()) req.rawHeaders.push(name, line)
     }
     if (content !== undefined && content.length > 0) req.push(content)

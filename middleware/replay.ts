@@ -33,19 +33,20 @@ export interface Replay {
   readonly settings: Pick<Settings, 'headers'>
   readonly key: string
   readonly now: number
+  /** CMP-4: not where compression above us would code a part of the whole. @default what the response says */
+  readonly mayCut?: boolean
 }
 
 /**
  * Answer from a stored response: head and body as they were recorded, `Age` and `Cache-Status` as of now, the client's own
  * condition and range judged on it (RFC 9110 s. 13.2.2). Synchronous, and the only thing a hit in memory does.
  */
-export function replay({ req, res, entry, outcome, settings, key, now }: Replay): void {
+export function replay({ req, res, entry, outcome, settings, key, now, mayCut }: Replay): void {
   const { value } = entry
   const age = Math.floor(currentAge(entry, now) / 1_000)
   const { headers } = req
   if (value.status === 200 && (hasCondition(headers) || headers['range'] !== undefined)) {
-    // CMP-4: compression above us would compress a part of the whole.
-    const part = selectedPart(req, entry, now, !('flush' in res))
+    const part = selectedPart(req, entry, now, mayCut ?? mayBeCut(res))
     if (part !== undefined) {
       writeLines(res, part.status, [...part.head, ...lastLines(age, outcome, settings, key)], value.repeats)
       res.end(part.body)
@@ -58,6 +59,11 @@ export function replay({ req, res, entry, outcome, settings, key, now }: Replay)
   // A server may be told to refuse content where there is none.
   if (req.method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()
   else res.end(value.body)
+}
+
+/** Compression that stands above us has left a method on the response. */
+export function mayBeCut(res: object): boolean {
+  return !('flush' in res)
 }
 
 /** The head of a full answer; node only reads the array, so that answers of the same second can share it. */

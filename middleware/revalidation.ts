@@ -3,7 +3,7 @@ import { isNotModified } from '../lib/http/conditional.ts'
 import { parseHttpDate } from '../lib/http/dates.ts'
 import { parseEntityTag } from '../lib/http/entity-tag.ts'
 import { type Fields, fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
-import { identifies, isNamed, selectingFields, validatingFields } from '../lib/http/validation.ts'
+import { identifies, isNamed, isSelectable, selectingFields, validatingFields } from '../lib/http/validation.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 
 /** What is stored but may not be served as it is, and who asks. */
@@ -46,22 +46,24 @@ export class Revalidation {
   /** The request fields that ask; empty where nothing stored can be asked about. */
   readonly question: readonly (readonly [string, string])[]
   readonly #options: RevalidationOptions
+  readonly #selectable: readonly ResponseEntry[]
   readonly #directives: CacheControl | undefined
 
   constructor(options: RevalidationOptions) {
     const { spare, variants, asks, headers, honoursRequest } = options
     this.#options = options
     this.#directives = honoursRequest ? parseCacheControl(requestField(headers, 'cache-control')) : undefined
+    this.#selectable = variants.filter(({ value }) => isSelectable(value))
     if (!asks) this.question = []
     else if (spare !== undefined) this.question = validatingFields(spare.value)
-    else this.question = selectingFields(variants.map(({ value }) => value))
+    else this.question = selectingFields(this.#selectable.map(({ value }) => value))
   }
 
   judge(status: number, fields: Fields, now: number): Verdict | undefined {
-    const { spare, variants, background } = this.#options
+    const { spare, background } = this.#options
     if (spare !== undefined && this.mayStandIn(status, now)) return { kind: 'stand-in', entry: spare }
     if (status !== 304 || this.question.length === 0) return undefined
-    const candidates = spare === undefined ? variants.filter(({ value }) => value.etag !== undefined) : [spare]
+    const candidates = spare === undefined ? this.#selectable : [spare]
     const isMeant = candidates.length === 1 ? identifies : isNamed
     const entry = candidates.find(({ value }) => isMeant(fields, value))
     if (entry !== undefined) return { kind: 'confirmed', entry }

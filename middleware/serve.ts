@@ -15,7 +15,7 @@ import { Exchange, type ExchangeOptions, exchangeOf, type Why } from './exchange
 import { fieldsOf, watch } from './intercept.ts'
 import { announceWrite } from './invalidate.ts'
 import { isRefresh, refresh, refreshedEntry } from './refresh.ts'
-import { replay } from './replay.ts'
+import { mayBeCut, replay } from './replay.ts'
 import { bypassReason, credentialsOf, directivesOf, hideStrippedQuery, requestTarget } from './request.ts'
 import type { SearchClasses } from './search-classes.ts'
 import { callForText, type Settings } from './settings.ts'
@@ -314,7 +314,7 @@ function unrecordedReason({ req, res, mount, directives, ...target }: Visit, mis
   if (req.headers.range === undefined) return undefined
   // CMP-4: compression above us would compress a part of the whole. And what could lately not be kept whole is the handler's to cut.
   const { responses } = mount.settings.engine
-  return 'flush' in res || responses.isUnshared(target, miss, req.headers) ? 'range' : undefined
+  return !mayBeCut(res) || responses.isUnshared(target, miss, req.headers) ? 'range' : undefined
 }
 
 /** Let the handler answer, and record it. */

@@ -11,6 +11,9 @@ import type { StoredResponse } from './stored-response.ts'
 /** What a stored response is recognised by. */
 export type Recognised = Pick<StoredResponse, 'etag' | 'lastModified' | 'fields' | 'body'>
 
+/** One of several stored responses of a resource that varies. */
+export type Variant = Recognised & Pick<StoredResponse, 'vary'>
+
 /** The request fields that ask whether a stored response is still right; empty where it has no validator. */
 export function validatingFields({ etag, lastModified }: Recognised): readonly (readonly [string, string])[] {
   const fields: [string, string][] = []
@@ -19,6 +22,14 @@ export function validatingFields({ etag, lastModified }: Recognised): readonly (
   // VAL-2: verbatim.
   if (lastModified !== undefined) fields.push(['if-modified-since', lastModified])
   return fields
+}
+
+/**
+ * May this variant be the answer to a client that has asked for another one, because the handler gives it the same tag? Not where
+ * codings are negotiated: compression leaves the tag of the plain content on all of them (MSG-3).
+ */
+export function isSelectable({ etag, vary, fields }: Variant): boolean {
+  return etag !== undefined && !vary.includes('accept-encoding') && fieldValue(fields, 'content-encoding') === undefined
 }
 
 /**
