@@ -1,5 +1,7 @@
 import type { Fields } from '../lib/http/fields.ts'
+import { initialAge } from '../lib/http/freshness.ts'
 import { storedResponse } from '../lib/http/stored-response.ts'
+import { isForUs } from '../lib/http/targeted.ts'
 import { freshenedFields } from '../lib/http/validation.ts'
 import type { FillTarget, ResponseEntry } from '../lib/responses.ts'
 import type { Deposit } from './deposit.ts'
@@ -43,7 +45,11 @@ export function freshen(confirmation: Confirmation): Freshened {
   if (entry === undefined) {
     deposit.drop(true)
     deposit.forgetSpare()
-    const value = storedResponse({ ...from.value, fields: outer.remove(merged), initialAge: 0, withheld: [] })
+    // TGT-12
+    const withheld = targets.filter(isForUs)
+    const age = initialAge({ fields: merged, requestedAt: now, respondedAt: now })
+    const own = outer.remove(merged).filter(([name]) => name.toLowerCase() !== 'age')
+    const value = storedResponse({ ...from.value, fields: own, initialAge: age, withheld })
     return { entry: { ...from, cachedAt: now, value }, decision }
   }
   // HDR-6: what may only be sent after validation is sent where the validation brought it.

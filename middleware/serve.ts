@@ -262,12 +262,7 @@ function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerR
 function forward(visit: Visit, miss: Miss, why: Why, since: number | undefined): void {
   const { res, mount, directives } = visit
   const { settings } = mount
-  if (directives?.onlyIfCached === true) {
-    // CCQ-8, CST-3: ours, not the handler's, so it says nothing of a stored response.
-    res.writeHead(504, { 'Content-Length': 0 })
-    res.end()
-    return
-  }
+  if (directives?.onlyIfCached === true) return answerUncached(res)
   const unrecorded = unrecordedReason(visit, miss)
   if (unrecorded !== undefined) return unfilled(visit, { detail: unrecorded, ...why })
   if (!settings.engine.reachable && why.forward !== 'bypass') {
@@ -280,6 +275,12 @@ function forward(visit: Visit, miss: Miss, why: Why, since: number | undefined):
   const waited = since === undefined ? why : { ...why, collapsed: false as const }
   if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, waited)
   return wait(visit, flight, { miss, why, since: began })
+}
+
+/** CCQ-8, CST-3: ours, not the handler's, so it says nothing of a stored response. */
+function answerUncached(res: ServerResponse): void {
+  res.writeHead(504, { 'Content-Length': 0 })
+  res.end()
 }
 
 /** A fill that is under way and that this request may share. */
@@ -375,6 +376,8 @@ function passUnkeyed(
   detail: string,
   rule: string = 'DR-1',
 ): void {
+  // Whatever keeps the cache out, the client does not want the handler's answer.
+  if (directivesOf(req)?.onlyIfCached === true) return answerUncached(res)
   passExchange(mount, req, res, next, { forward: 'bypass', detail, rule })
 }
 
