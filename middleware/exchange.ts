@@ -234,7 +234,7 @@ export class Exchange implements Watcher {
     const length = declared ?? whole?.length
     const decision = this.#decide(fields, length ?? 0, now)
     if ('refused' in decision) this.#refuse(status, decision)
-    else this.#accept(decision, declared, whole)
+    else this.#accept(status, decision, declared, whole)
     for (const name of this.settings.targets) if (isForUs(name)) res.removeHeader(name)
     if (this.#req.method === 'HEAD' && status === 200) this.#heed(fields, now)
     const [headers, method] = [this.#headers, this.#req.method]
@@ -268,15 +268,10 @@ export class Exchange implements Watcher {
     if (this.#kept === undefined || target === undefined) return
     if (res.statusCode !== this.#preparedStatus) return this.#drop(true)
     if (this.#fillAtHead !== undefined) this.#deposit.begin(this.#fillAtHead())
-    const now = headOf(res)
-    const isChanged = ([name]: readonly [string, string]): boolean => {
-      const lower = name.toLowerCase()
-      return String(now.get(lower)?.value) !== String(this.#prepared.get(lower)?.value)
-    }
-    const changed = fieldsOf(res).filter(isChanged)
-    if (changed.length === 0 && this.#prepared.size === now.size) return
-    this.#fields = [...this.#fields.filter((line) => !isChanged(line)), ...changed]
-    const decision = this.#keeper.again(this.#kept, this.#fields, target)
+    const fields = this.#changedSince()
+    if (fields === undefined) return
+    this.#fields = fields
+    const decision = this.#keeper.again(this.#kept, fields, target)
     if ('refused' in decision) this.#drop(true)
     else this.#kept = decision
   }
@@ -285,9 +280,21 @@ export class Exchange implements Watcher {
   afterHead(): void {
     this.#inner.restore()
     if (this.#kept === undefined || this.#target === undefined) return
-    const isLate = ([name]: readonly [string, string]): boolean => LATE.has(name.toLowerCase())
-    const fields = [...this.#fields.filter((line) => !isLate(line)), ...fieldsOf(this.#res).filter(isLate)]
-    if ('refused' in this.#keeper.again(this.#kept, fields, this.#target)) this.#drop(true)
+    const fields = this.#changedSince(LATE)
+    if (fields !== undefined && 'refused' in this.#keeper.again(this.#kept, fields, this.#target)) this.#drop(true)
+  }
+
+  /** The handler's fields with what others have made of these names since we looked at the head; undefined: nothing. */
+  #changedSince(names?: ReadonlySet<string>): Fields | undefined {
+    const now = headOf(this.#res)
+    const changed = new Set<string>()
+    for (const name of new Set([...now.keys(), ...this.#prepared.keys()])) {
+      if (names?.has(name) === false) continue
+      if (String(now.get(name)?.value) !== String(this.#prepared.get(name)?.value)) changed.add(name)
+    }
+    if (changed.size === 0) return undefined
+    const isChanged = ([name]: readonly [string, string]): boolean => changed.has(name.toLowerCase())
+    return [...this.#fields.filter((line) => !isChanged(line)), ...fieldsOf(this.#res).filter(isChanged)]
   }
 
   body(chunk: Buffer): void {
@@ -448,7 +455,7 @@ export class Exchange implements Watcher {
 
   /** What is to be kept of this response, or why nothing is. */
   #decide(fields: Fields, length: number, now: number): Kept | NotKept {
-    const { spare, detail } = this.#why
+    const { spare, detail, background } = this.#why
     const [res, target] = [this.#res, this.#target]
     if (target !== undefined && this.#req.method === 'HEAD') return { refused: 'head', rule: 'DS-4' }
     if (target === undefined || (!this.#deposit.isOpen && this.#fillAtHead === undefined)) {
@@ -456,7 +463,7 @@ export class Exchange implements Watcher {
     }
     if (this.#failed) return { refused: 'error', rule: 'XPR-12' }
     // DV-6, DV-7, STA-14: an error is no answer to the question whether the entry is right.
-    if (spare !== undefined && res.statusCode >= 500)
+    if ((spare !== undefined || background === true) && res.statusCode >= 500)
       return { refused: 'error', rule: isFailure(res.statusCode) ? 'DV-6' : 'DV-7' }
     const reason = res.statusMessage === '' ? undefined : res.statusMessage
     const method = this.#req.method ?? ''
@@ -472,8 +479,10 @@ export class Exchange implements Watcher {
     return detail === 'body' && method === 'QUERY' ? 'DS-5' : 'DS-1'
   }
 
-  #accept(kept: Kept, declared: number | undefined, whole: Buffer | undefined): void {
+  #accept(status: number, kept: Kept, declared: number | undefined, whole: Buffer | undefined): void {
     this.#kept = kept
+    // VAL-14: already while its body is on the way.
+    if (whole === undefined && answersAnew(status)) this.#deposit.forgetSpare()
     if (this.#res.getHeader('date') === undefined) this.#res.setHeader('Date', formatHttpDate(kept.cachedAt))
     const { maxBodySize } = this.#annotations
     this.#recording = new Recording({ maxBytes: maxBodySize, declared, whole: whole !== undefined })

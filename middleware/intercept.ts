@@ -107,6 +107,20 @@ class Interception {
     res.end = this.#onEnd.bind(this) as ServerResponse['end']
     res.flushHeaders = this.#onFlushHeaders.bind(this)
     res.destroy = this.#onDestroy.bind(this)
+    this.#watchSend()
+  }
+
+  /** A middleware above us may give node bytes for our text: see in which encoding the head really goes out. */
+  #watchSend(): void {
+    const res = this.#res as unknown as { _send?(...args: readonly unknown[]): boolean }
+    const send = res._send
+    if (send === undefined) return
+    res._send = (...args) => {
+      const [data, encoding] = args
+      Reflect.deleteProperty(res, '_send')
+      if (this.#window === undefined) this.#utf8 = isUtf8(data, encoding ?? undefined)
+      return Reflect.apply(send, res, args) as boolean
+    }
   }
 
   #onWriteHead(statusCode: number, reason?: unknown, headers?: unknown): ServerResponse {
@@ -259,7 +273,11 @@ class Interception {
 
   #emitHead(): void {
     for (const watcher of this.watchers) watcher.atHead?.()
-    if (this.#window !== undefined && this.#utf8 === true && !this.#flushed) this.#encodeHead()
+    if (this.#window !== undefined) {
+      // A head that goes before its body is followed by bytes, and goes with them as Latin-1.
+      this.#utf8 ??= false
+      if (this.#utf8 && !this.#flushed) this.#encodeHead()
+    }
     try {
       this.#writeHead.call(this.#res, this.#res.statusCode)
     } catch (error) {
@@ -430,7 +448,7 @@ function applyFields(res: ServerResponse, headers: unknown): void {
   const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
   for (const [name, value] of pairsOf(headers)) {
     const known = lines.get(name.toLowerCase())
-    const values = Array.isArray(value) ? value.map(String) : [String(value)]
+    const values = Array.isArray(value) ? value.map(String) : [value as string]
     if (known === undefined) lines.set(name.toLowerCase(), { name, values })
     else known.values.push(...values)
   }
