@@ -20,7 +20,7 @@ import { Recording } from './record.ts'
 import { rerun } from './refresh.ts'
 import { mayBeCut, replay } from './replay.ts'
 import { directivesOf } from './request.ts'
-import { isFailure, Revalidation } from './revalidation.ts'
+import { isError, isFailure, Revalidation } from './revalidation.ts'
 import type { Settings } from './settings.ts'
 import { StatusField } from './status-field.ts'
 
@@ -463,8 +463,8 @@ export class Exchange implements Watcher {
     }
     if (this.#failed) return { refused: 'error', rule: 'XPR-12' }
     // DV-6, DV-7, STA-14: an error is no answer to the question whether the entry is right.
-    if ((spare !== undefined || background === true) && res.statusCode >= 500)
-      return { refused: 'error', rule: isFailure(res.statusCode) ? 'DV-6' : 'DV-7' }
+    const asked = background === true || (spare !== undefined && !isError(spare))
+    if (asked && res.statusCode >= 500) return { refused: 'error', rule: isFailure(res.statusCode) ? 'DV-6' : 'DV-7' }
     const reason = res.statusMessage === '' ? undefined : res.statusMessage
     const method = this.#req.method ?? ''
     return this.#keeper.decide({ method, status: res.statusCode, reason, fields, length, respondedAt: now }, target)

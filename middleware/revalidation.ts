@@ -33,6 +33,11 @@ export type Verdict =
 
 /** Statuses of a failed handler for which a stale entry may stand in (RFC 5861 s. 4). */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504])
+/** Is what is stored an error of its own? Nothing confirms it, and it helps nobody. */
+export function isError({ value }: ResponseEntry): boolean {
+  return value.status >= 500
+}
+
 /** Is this a failure of the handler, and not its answer? */
 export function isFailure(status: number): boolean {
   return FAILURES.has(status)
@@ -55,7 +60,7 @@ export class Revalidation {
     this.#directives = honoursRequest ? parseCacheControl(requestField(headers, 'cache-control')) : undefined
     this.#selectable = variants.filter(({ value }) => isSelectable(value))
     if (!asks) this.question = []
-    else if (spare !== undefined) this.question = validatingFields(spare.value)
+    else if (spare !== undefined) this.question = isError(spare) ? [] : validatingFields(spare.value)
     else this.question = selectingFields(this.#selectable.map(({ value }) => value))
   }
 
@@ -74,7 +79,8 @@ export class Revalidation {
   /** DV-5: may the spare entry be used in place of a failure with this status? */
   mayStandIn(status: number, now: number): boolean {
     const { spare, background } = this.#options
-    if (spare === undefined || background) return false
+    // A stored error stands in for nothing.
+    if (spare === undefined || background || isError(spare)) return false
     const { value, staleAt } = spare
     // DR-11, DR-16
     if (value.mustRevalidate || value.alwaysValidate) return false

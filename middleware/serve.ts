@@ -215,14 +215,14 @@ function decide(visit: Visit, found: Lookup, since: number | undefined): void {
     case 'serve-stale': {
       const { detail } = reuse
       if (directives?.onlyIfCached !== true && !refresh({ req, settings, entry: found, content: visit.content })) {
-        return forward(visit, NOTHING, { forward: 'stale', rule: 'DR-19', ...spareOf(found) }, since)
+        return forward(visit, NOTHING, { forward: 'stale', rule: 'DR-19', spare: found }, since)
       }
       return answer(visit, found, { hit: true, ttl, detail, rule }, now)
     }
     case 'refuse':
       return forward(visit, NOTHING, { forward: reuse.forward, rule, ...detailOf(visit) }, since)
     case 'validate':
-      return forward(visit, NOTHING, { forward: reuse.forward, rule, ...spareOf(found) }, since)
+      return forward(visit, NOTHING, { forward: reuse.forward, rule, spare: found }, since)
   }
 }
 
@@ -230,11 +230,6 @@ function decide(visit: Visit, found: Lookup, since: number | undefined): void {
 function variantsOf({ req, mount }: Visit, miss: Miss): Pick<Why, 'variants'> {
   const { profile, engine } = mount.settings
   return profile === 'rfc' && req.method === 'GET' ? { variants: engine.responses.variants(miss) } : {}
-}
-
-/** An entry to be validated, and in case the handler fails; a stored error stands in for nothing. */
-function spareOf(entry: ResponseEntry): Pick<Why, 'spare'> {
-  return entry.value.status < 500 ? { spare: entry } : {}
 }
 
 function detailOf({ credentials }: Visit): { readonly detail?: string } {
@@ -333,7 +328,7 @@ function fill(visit: Visit, miss: Miss, why: Why): void {
 /** A background refresh: nobody waits, and what is stored is asked about. */
 function refill(visit: Visit): void {
   const entry = refreshedEntry(visit.req)
-  const spare = entry?.key.startsWith(visit.primary) === true ? spareOf(entry) : {}
+  const spare = entry?.key.startsWith(visit.primary) === true ? { spare: entry } : {}
   fill(visit, NOTHING, { forward: 'stale', background: true, ...spare })
 }
 
