@@ -173,6 +173,23 @@ export class Responses {
     void this.#store.evict([entry.key])
   }
 
+  /**
+   * Drop what else this request could have selected and an answer speaks of as well (VAL-12 a, VAL-20): it is not updated, so it
+   * must not go on as it was. `tag`: only what carries this strong tag.
+   */
+  forgetOthers(primary: string, headers: RequestHeaders, kept: string, tag?: string): void {
+    const index = this.#store.peek(primary)
+    if (index?.kind !== 'variants') return
+    const others = (index.value as VariantIndex).sets
+      .map((names) => keyOfVariant(primary, names, headers))
+      .filter((key): key is string => key !== undefined && key !== kept)
+      .filter((key) => {
+        const other = this.#store.peek(key)
+        return other?.kind === 'response' && (tag === undefined || (other as ResponseEntry).value.etag === tag)
+      })
+    if (others.length > 0) void this.#store.evict(others)
+  }
+
   /** Whether answers for this resource could lately not be kept, so that preparing for one is of no use. */
   isUnshared(target: FillTarget, miss: Miss, headers: RequestHeaders): boolean {
     return this.#flights.isUnshared(flightKey(target.primary, miss.index, headers))

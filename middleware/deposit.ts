@@ -60,7 +60,10 @@ export class Deposit {
       this.#abandon(fill, true)
       return undefined
     }
+    const { responses, headers } = this.#options
     this.forgetSpare(entry.key)
+    const { etag } = entry.value
+    if (etag?.startsWith('"') === true) responses.forgetOthers(fill.primary, headers, from.key, etag)
     this.#keep(fill, entry, from)
     return entry
   }
@@ -85,6 +88,15 @@ export class Deposit {
     } catch (cause) {
       onError(cause)
     }
+  }
+
+  /** VAL-20: what a HEAD has contradicted, whatever of it this request could have selected. */
+  forgetAll(): void {
+    const { spare, responses, headers } = this.#options
+    const fill = this.#take()
+    this.#abandon(fill, false)
+    this.forgetSpare()
+    if (fill !== undefined && spare !== undefined) responses.forgetOthers(fill.primary, headers, spare.key)
   }
 
   #take(): Fill | undefined {

@@ -403,8 +403,7 @@ export class Exchange implements Watcher {
       this.#freshen(spare, fields, now)
       return
     }
-    this.#deposit.drop(false)
-    this.#deposit.forgetSpare()
+    this.#deposit.forgetAll()
   }
 
   /** Answer from an entry in the handler's place. */
@@ -490,7 +489,8 @@ export class Exchange implements Watcher {
 
   #refuse(status: number, { refused }: NotKept): void {
     if (refused === 'head') return
-    if (this.#deposit.isOpen && answersAnew(status)) this.#deposit.forgetSpare()
+    // STO-8: who wants nothing stored has no say in what is.
+    if (this.#why.detail !== 'request-no-store' && answersAnew(status)) this.#deposit.forgetSpare()
     this.#drop(true)
   }
 
