@@ -489,8 +489,8 @@ export class Exchange implements Watcher {
 
   #refuse(status: number, { refused }: NotKept): void {
     if (refused === 'head') return
-    // STO-8: who wants nothing stored has no say in what is.
-    if (this.#why.detail !== 'request-no-store' && answersAnew(status)) this.#deposit.forgetSpare()
+    // STO-10: only where it was asked about.
+    if (this.#deposit.isOpen && answersAnew(status)) this.#deposit.forgetSpare()
     this.#drop(true)
   }
 

@@ -40,7 +40,7 @@ describe('what an answer says of entries beside the one that was asked about', (
     expect((await site.get('/a', { 'Accept-Language': 'fr' })).header('x-call')).to.equal('4')
   })
 
-  it('ends the one that a range was forced past, though nothing of the answer is stored (VAL-14)', async () => {
+  it('ends the one that a client has forced its way past, though nothing of the answer is stored (VAL-14)', async () => {
     const site = await start((_req, res) => {
       const call = ++calls
       res.setHeader('Cache-Control', call === 2 ? 'no-store' : 'max-age=60')

@@ -374,6 +374,8 @@ export class Model {
       const asked =
         first !== undefined &&
         selectsSurely(sent, first) &&
+        // STO-10: a request whose range went on to the handler has asked about nothing that is stored.
+        valueOf(run.inner, 'range') === undefined &&
         (got === undefined || this.#forbidden(first, sent, run.startedAt) !== undefined)
       if (asked) first.spoiled ??= `VAL-14 run ${run.id} gave a full answer instead`
     }
