@@ -1,4 +1,6 @@
-import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import { HeadEncoding } from './head-encoding.ts'
+import { applyFields } from './response-fields.ts'
 
 /**
  * The one place that stands between a handler and its response. It makes every way of writing a head and a body look the same
@@ -76,6 +78,7 @@ class Interception {
   readonly #end: (...args: WriteArguments) => ServerResponse
   readonly #flushHeaders: () => void
   readonly #destroy: ServerResponse['destroy']
+  readonly #encoding: HeadEncoding
   /** The watchers have seen the head. */
   #prepared = false
   #headWritten = false
@@ -84,12 +87,8 @@ class Interception {
   #window: Window | undefined
   /** How much of the body the handler has given while only a part goes out. */
   #position = 0
-  /** Whether the head goes out as UTF-8: node sends it together with the first piece of text, else as Latin-1. */
-  #utf8: boolean | undefined
   /** The handler has said how long its body is, so that node would not send it in chunks. */
   #declared = false
-  /** The handler sends its head by itself: node does that in UTF-8, whatever follows. */
-  #flushed = false
   /** Somebody else answers: the handler's writes go nowhere. */
   #replaced = false
   /** What waits for a hold to end. */
@@ -102,25 +101,12 @@ class Interception {
     this.#end = res.end as (...args: WriteArguments) => ServerResponse
     this.#flushHeaders = res.flushHeaders
     this.#destroy = res.destroy
+    this.#encoding = new HeadEncoding(res)
     res.writeHead = this.#onWriteHead.bind(this) as ServerResponse['writeHead']
     res.write = this.#onWrite.bind(this) as ServerResponse['write']
     res.end = this.#onEnd.bind(this) as ServerResponse['end']
     res.flushHeaders = this.#onFlushHeaders.bind(this)
     res.destroy = this.#onDestroy.bind(this)
-    this.#watchSend()
-  }
-
-  /** A middleware above us may give node bytes for our text: see in which encoding the head really goes out. */
-  #watchSend(): void {
-    const res = this.#res as unknown as { _send?(...args: readonly unknown[]): boolean }
-    const send = res._send
-    if (send === undefined) return
-    res._send = (...args) => {
-      const [data, encoding] = args
-      Reflect.deleteProperty(res, '_send')
-      if (this.#window === undefined) this.#utf8 = isUtf8(data, encoding ?? undefined)
-      return Reflect.apply(send, res, args) as boolean
-    }
   }
 
   #onWriteHead(statusCode: number, reason?: unknown, headers?: unknown): ServerResponse {
@@ -156,19 +142,15 @@ class Interception {
   }
 
   #emitBody(chunk: string | Uint8Array, encoding: unknown, callback: unknown): boolean {
-    if (this.#window === undefined || this.#ended) {
-      const flowing = this.#write.call(this.#res, chunk, encoding, callback)
-      // A head before a chunk is followed by the chunk's length, which is Latin-1; nothing is no chunk.
-      this.#utf8 ??= isUtf8(chunk, encoding) && (chunk.length === 0 || !this.#res.chunkedEncoding)
-      return flowing
-    }
-    this.#utf8 ??= isUtf8(chunk, encoding) && (chunk.length === 0 || this.#declared)
+    if (this.#window === undefined || this.#ended) return this.#write.call(this.#res, chunk, encoding, callback)
+    // A head before a chunk is followed by the chunk's length, which is Latin-1; nothing is no chunk.
+    this.#encoding.cut(chunk, encoding, chunk.length > 0 && !this.#declared)
     const part = this.#visible(chunk, encoding)
     if (part !== undefined) return this.#write.call(this.#res, part, callback)
     // The client has its answer before the handler is done. A head before bytes, even none, goes out as Latin-1.
     if (this.#headWritten) return swallow(encoding, callback)
     if (this.#window.end > 0) this.#write.call(this.#res, NO_BYTES)
-    else if (isAscii(this.#res)) this.#flushHeaders.call(this.#res)
+    else if (this.#encoding.isIndifferent) this.#flushHeaders.call(this.#res)
     return swallow(encoding, callback)
   }
 
@@ -204,8 +186,7 @@ class Interception {
   #onFlushHeaders(): void {
     if (!this.#prepared) this.#prepare(undefined)
     if (this.#replaced) return
-    this.#utf8 ??= true
-    this.#flushed = true
+    this.#encoding.flush()
     this.#passOn(() => this.#flushHeaders.call(this.#res))
   }
 
@@ -246,6 +227,7 @@ class Interception {
     for (const watcher of this.watchers) watcher.setFields?.(whole)
     for (const watcher of this.watchers) watcher.beforeHead?.(whole)
     for (const watcher of this.watchers) this.#window ??= watcher.window?.()
+    this.#encoding.partial = this.#window !== undefined
     const holds = this.watchers.map((watcher) => watcher.hold?.()).filter((hold) => hold !== undefined)
     for (const watcher of this.watchers) {
       const answer = watcher.replace?.()
@@ -273,11 +255,7 @@ class Interception {
 
   #emitHead(): void {
     for (const watcher of this.watchers) watcher.atHead?.()
-    if (this.#window !== undefined) {
-      // A head that goes before its body is followed by bytes, and goes with them as Latin-1.
-      this.#utf8 ??= false
-      if (this.#utf8 && !this.#flushed) this.#encodeHead()
-    }
+    if (this.#window !== undefined) this.#encoding.apply()
     try {
       this.#writeHead.call(this.#res, this.#res.statusCode)
     } catch (error) {
@@ -292,19 +270,9 @@ class Interception {
   }
 
   #emitLastPart(chunk: unknown, encoding: unknown, callback: unknown): void {
-    this.#utf8 ??= isContent(chunk) && isUtf8(chunk, encoding) && (this.#declared || !this.#headWritten)
+    if (isContent(chunk)) this.#encoding.cut(chunk, encoding, !this.#declared && this.#headWritten)
     const part = this.#visible(chunk, encoding)
     this.#end.call(this.#res, part, [chunk, encoding, callback].find(isFunction))
-  }
-
-  /** A part goes out as bytes, and with it a head in Latin-1: it says the same octets as with the handler's text. */
-  #encodeHead(): void {
-    if (isAscii(this.#res)) return
-    for (const name of rawNames(this.#res)) {
-      const value = this.#res.getHeader(name)
-      if (value !== undefined)
-        this.#res.setHeader(name, Array.isArray(value) ? value.map(asSent) : asSent(String(value)))
-    }
   }
 
   /** The watchers hear of the end when node has taken it: until then the head may still change, or fail. */
@@ -317,10 +285,7 @@ class Interception {
       throw error
     }
     this.#tellBody(chunk, encoding)
-    const res = this.#res
-    const hasBody = res.req.method !== 'HEAD' && res.statusCode !== 204 && res.statusCode !== 304
-    const utf8 = this.#utf8 ?? (hasBody && isContent(chunk) && isUtf8(chunk, encoding) && !res.chunkedEncoding)
-    for (const watcher of this.watchers) watcher.end?.(utf8)
+    for (const watcher of this.watchers) watcher.end?.(this.#encoding.isUtf8)
   }
 
   /** Held are bytes, not state: to the handler the response is as far as it thinks. */
@@ -379,21 +344,6 @@ function isContent(chunk: unknown): chunk is string | Uint8Array {
   return isChunk(chunk) && chunk.length > 0
 }
 
-/** How node sends text, and with it a head that has not gone out yet. */
-function isUtf8(chunk: unknown, encoding: unknown): boolean {
-  // Node compares it just so.
-  return typeof chunk === 'string' && (typeof encoding !== 'string' || encoding === '' || encoding === 'utf8')
-}
-
-/** Text that goes out as UTF-8, as text that gives the same octets in Latin-1. */
-export function asSent(value: string): string {
-  return Buffer.from(value, 'utf8').toString('latin1')
-}
-
-function isAscii(res: ServerResponse): boolean {
-  return fieldsOf(res).every(([, value]) => Buffer.byteLength(value) === value.length)
-}
-
 /** A copy: a caller may use its buffer again as soon as `write` has returned. */
 function toBuffer(chunk: string | Uint8Array, encoding: unknown): Buffer {
   if (typeof chunk !== 'string') return Buffer.from(chunk)
@@ -415,59 +365,4 @@ function swallow(...args: readonly unknown[]): true {
   const callback = args.find(isFunction)
   if (callback !== undefined) process.nextTick(callback)
   return true
-}
-
-/** The field lines of a response as they stand, with the case in which they were set. */
-export function fieldsOf(res: ServerResponse): [name: string, value: string][] {
-  const lines: [string, string][] = []
-  for (const name of rawNames(res)) {
-    const value = res.getHeader(name)
-    if (Array.isArray(value)) for (const line of value) lines.push([name, String(line)])
-    else if (value !== undefined) lines.push([name, String(value)])
-  }
-  return lines
-}
-
-/** Names in the case in which they were set; node's types do not know the method for responses, HTTP/2's lack it. */
-function rawNames(res: ServerResponse): readonly string[] {
-  const { getRawHeaderNames } = res as { getRawHeaderNames?(): string[] }
-  return getRawHeaderNames === undefined ? res.getHeaderNames() : getRawHeaderNames.call(res)
-}
-
-/**
- * Set the fields given to `writeHead` in any of its shapes: object, flat array, array of pairs. They win over fields set
- * before, and lines of one name stay together, which node 20 gets wrong for arrays after a `setHeader`.
- */
-function applyFields(res: ServerResponse, headers: unknown): void {
-  if (headers === undefined || headers === null) return
-  if (!Array.isArray(headers) && res.getHeaderNames().length > 0) {
-    // Node refuses undefined here, and so do we. Of several spellings of a name the last wins.
-    for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders)) res.setHeader(name, value as string)
-    return
-  }
-  const lines = new Map<string, { readonly name: string; readonly values: string[] }>()
-  for (const [name, value] of pairsOf(headers)) {
-    const known = lines.get(name.toLowerCase())
-    const values = Array.isArray(value) ? value.map(String) : [value as string]
-    if (known === undefined) lines.set(name.toLowerCase(), { name, values })
-    else known.values.push(...values)
-  }
-  for (const { name, values } of lines.values())
-    res.setHeader(name, values.length === 1 ? (values[0] as string) : values)
-}
-
-function* pairsOf(headers: object): Generator<[string, OutgoingHttpHeader]> {
-  if (!Array.isArray(headers)) return yield* Object.entries(headers as Record<string, OutgoingHttpHeader>)
-  if (Array.isArray(headers[0])) {
-    for (const pair of headers as readonly [string, OutgoingHttpHeader][]) yield [String(pair[0]), pair[1]]
-    return
-  }
-  if (headers.length % 2 !== 0) {
-    throw Object.assign(new TypeError('The headers given to writeHead are a name without a value'), {
-      code: 'ERR_INVALID_ARG_VALUE',
-    })
-  }
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    yield [String(headers[index]), headers[index + 1] as OutgoingHttpHeader]
-  }
 }

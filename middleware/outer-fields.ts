@@ -1,20 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Fields } from '../lib/http/fields.ts'
-
-type Value = number | string | readonly string[]
-
-/** The fields of a response by lower-case name. */
-export type Head = ReadonlyMap<string, { readonly name: string; readonly value: Value }>
-
-/** The fields of a response as they stand. */
-export function headOf(res: ServerResponse): Head {
-  const head = new Map<string, { readonly name: string; readonly value: Value }>()
-  for (const name of res.getHeaderNames()) {
-    const value = res.getHeader(name)
-    if (value !== undefined) head.set(name, { name, value })
-  }
-  return head
-}
+import { type Head, headOf } from './response-fields.ts'
 
 /** What stood on the response before the cache saw it: set anew for each request, so it is no part of what is kept (XPR-3). */
 export class OuterFields {

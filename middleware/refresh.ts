@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import type { RequestHeaders } from '../lib/http/fields.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import { type Original, type Watcher, watch } from './intercept.ts'
-import { headOf } from './outer-fields.ts'
+import { headOf } from './response-fields.ts'
 import type { Settings } from './settings.ts'
 import type { RoutedRequest } from './types.ts'
 

@@ -3,7 +3,8 @@ import { Socket } from 'node:net'
 import { expect } from 'chai'
 import type { RequestHeaders } from '../../lib/http/fields.ts'
 import { type ClientPart, selectPart } from '../../middleware/client-part.ts'
-import { fieldsOf, type Window } from '../../middleware/intercept.ts'
+import type { Window } from '../../middleware/intercept.ts'
+import { fieldsOf } from '../../middleware/response-fields.ts'
 
 const NOW = Date.UTC(2026, 10, 20, 12)
 const MODIFIED = 'Mon, 02 Nov 2026 10:00:00 GMT'

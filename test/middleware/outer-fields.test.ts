@@ -1,8 +1,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { expect } from 'chai'
-import { fieldsOf } from '../../middleware/intercept.ts'
-import { headOf, OuterFields } from '../../middleware/outer-fields.ts'
+import { OuterFields } from '../../middleware/outer-fields.ts'
+import { fieldsOf, headOf } from '../../middleware/response-fields.ts'
 
 function response(fields: Readonly<Record<string, number | string | string[]>> = {}): ServerResponse {
   const res = new ServerResponse(new IncomingMessage(new Socket()))
@@ -11,11 +11,11 @@ function response(fields: Readonly<Record<string, number | string | string[]>> =
 }
 
 describe('headOf', () => {
-  it('is the fields by lower-case name, their values as they were set', () => {
+  it('is the fields by lower-case name, their names and values as they were set', () => {
     const res = response({ 'X-List': ['1', '2'], Age: 5 })
     expect([...headOf(res)]).to.deep.equal([
-      ['x-list', { name: 'x-list', value: ['1', '2'] }],
-      ['age', { name: 'age', value: 5 }],
+      ['x-list', { name: 'X-List', value: ['1', '2'] }],
+      ['age', { name: 'Age', value: 5 }],
     ])
   })
 })
@@ -56,6 +56,11 @@ describe('OuterFields', () => {
     res.removeHeader('Link')
     res.setHeader('X-Own', '1')
     outer.restore()
-    expect({ ...res.getHeaders() }).to.deep.equal({ 'x-frame-options': 'DENY', link: ['</a>', '</b>'] })
+    // With the case of their names.
+    expect(fieldsOf(res)).to.deep.equal([
+      ['X-Frame-Options', 'DENY'],
+      ['Link', '</a>'],
+      ['Link', '</b>'],
+    ])
   })
 })
