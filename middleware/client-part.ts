@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { isNotModified } from '../lib/http/conditional.ts'
-import { parseHttpDate } from '../lib/http/dates.ts'
-import { parseEntityTag } from '../lib/http/entity-tag.ts'
+import { isNotModified, validatorsOf } from '../lib/http/conditional.ts'
 import { type Fields, fieldValue, type RequestHeaders } from '../lib/http/fields.ts'
+import { NOT_IN_206, NOT_IN_304 } from '../lib/http/part-fields.ts'
 import { byteRanges, rangeApplies } from '../lib/http/ranges.ts'
 import { parseVary } from '../lib/http/vary.ts'
 import type { Window } from './intercept.ts'
@@ -19,21 +18,17 @@ export interface ClientPart {
   readonly now: number
 }
 
-/** Fields that describe a content that a 304 does not have. */
-const NOT_IN_304 = [
-  'Content-Type',
-  'Content-Length',
-  'Content-Encoding',
-  'Content-Language',
-  'Content-Digest',
-  'Content-MD5',
-  'Trailer',
-  'Transfer-Encoding',
-]
 /** RNG-18: nobody is to keep a 416 for the whole. */
-const NOT_IN_416 = [...NOT_IN_304, 'Cache-Control', 'Expires', 'ETag', 'Last-Modified', 'CDN-Cache-Control']
-/** RNG-17: digests of the whole do not describe a part; and with a known length there are no trailers. */
-const NOT_IN_206 = ['Content-Digest', 'Content-MD5', 'Trailer', 'Transfer-Encoding']
+const NOT_IN_416: ReadonlySet<string> = new Set([
+  ...NOT_IN_304,
+  'cache-control',
+  'cdn-cache-control',
+  'expires',
+  'etag',
+  'last-modified',
+])
+/** CON-14: the tag says enough. */
+const NOT_IN_TAGGED_304: ReadonlySet<string> = new Set([...NOT_IN_304, 'last-modified'])
 
 const NOTHING: Window = { start: 0, end: 0 }
 
@@ -42,19 +37,18 @@ export function selectPart(part: ClientPart): Window | undefined {
   const { headers, method, res, fields, now } = part
   // CON-2, CON-19: preconditions are about what would have succeeded.
   if (res.statusCode < 200 || res.statusCode > 299 || res.statusCode === 206) return undefined
-  const etag = parseEntityTag(fieldValue(fields, 'etag') ?? '')
-  const modified = fieldValue(fields, 'last-modified')
-  const modifiedAt = modified === undefined ? undefined : parseHttpDate(modified, now)
+  const validators = validatorsOf(fields, now)
+  const { etag } = validators
   // CON-22: the condition first. CON-18 A: as Express itself would have answered.
-  if (isNotModified(headers, { etag, modifiedAt }, now)) {
-    // CON-14
-    become(res, 304, etag === undefined ? NOT_IN_304 : [...NOT_IN_304, 'Last-Modified'])
+  if (isNotModified(headers, validators, now)) {
+    become(res, 304, etag === undefined ? NOT_IN_304 : NOT_IN_TAGGED_304)
     return NOTHING
   }
   if (method !== 'GET' || res.statusCode !== 200) return undefined
   const vary = parseVary(fields)
   const negotiated = vary === '*' || vary.includes('accept-encoding')
-  return selectRange(part, { etag, negotiated, lastModified: modified, date: fieldValue(fields, 'date') })
+  const lastModified = fieldValue(fields, 'last-modified')
+  return selectRange(part, { etag, negotiated, lastModified, date: fieldValue(fields, 'date') })
 }
 
 /** RNG-20: a single range of a whole whose length is known; in any other case the whole is a right answer. */
@@ -83,7 +77,7 @@ function selectRange(
   return { start: range.start, end: range.end + 1 }
 }
 
-function become(res: ServerResponse, status: number, without: readonly string[]): void {
+function become(res: ServerResponse, status: number, without: ReadonlySet<string>): void {
   res.statusCode = status
   res.statusMessage = ''
   for (const name of without) res.removeHeader(name)

@@ -13,14 +13,14 @@ import { selectPart } from './client-part.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { type Freshened, freshen } from './freshen.ts'
 import { asSent } from './head-encoding.ts'
-import { InnerRequest } from './inner-request.ts'
+import { CONDITIONS, InnerRequest, RANGES } from './inner-request.ts'
 import { type TakeOver, takeOver, type Watcher, type Window } from './intercept.ts'
 import { Keeper, type Kept, type NotKept } from './keeper.ts'
 import { OuterFields } from './outer-fields.ts'
 import { Recording } from './record.ts'
-import { rerun } from './refresh.ts'
 import { mayBeCut, replay } from './replay.ts'
 import { directivesOf } from './request.ts'
+import { rerun } from './rerun.ts'
 import { fieldsOf, type Head, headOf } from './response-fields.ts'
 import { isError, isFailure, Revalidation } from './revalidation.ts'
 import type { Settings } from './settings.ts'
@@ -72,10 +72,6 @@ const EXCHANGE: unique symbol = Symbol.for('cachewell.exchange') as never
 export function exchangeOf(res: ServerResponse): Exchange | undefined {
   return (res as { [EXCHANGE]?: Exchange })[EXCHANGE]
 }
-
-/** DF-2: what the cache answers itself. */
-const CONDITIONS = ['if-none-match', 'if-modified-since'] as const
-const RANGES = ['range', 'if-range'] as const
 
 /** Fields that other middlewares set while the head is written, and that decide whether it may be kept. */
 const LATE: ReadonlySet<string> = new Set(['set-cookie', 'cache-control', 'vary'])

@@ -66,6 +66,10 @@ export class InnerRequest {
   }
 }
 
+/** DF-2: what the cache answers itself. */
+export const CONDITIONS: readonly string[] = ['if-none-match', 'if-modified-since']
+export const RANGES: readonly string[] = ['range', 'if-range']
+
 /** How clients write the names of the fields that are put in. */
 const RAW_NAMES: Readonly<Record<string, string>> = {
   'if-none-match': 'If-None-Match',

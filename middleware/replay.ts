@@ -4,6 +4,7 @@ import { boundaryFor, multipartByteranges } from '../lib/http/byteranges.ts'
 import { formatCacheStatus, xCache } from '../lib/http/cache-status.ts'
 import { hasCondition, isNotModified } from '../lib/http/conditional.ts'
 import { fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
+import { NOT_AFTER_IF_RANGE, NOT_IN_206 } from '../lib/http/part-fields.ts'
 import { type ByteRange, byteRanges, rangeApplies } from '../lib/http/ranges.ts'
 import { currentAge } from '../lib/http/reuse.ts'
 import type { StoredResponse } from '../lib/http/stored-response.ts'
@@ -192,16 +193,3 @@ function headWithout(lines: readonly string[], omitted: ReadonlySet<string>): st
   }
   return head
 }
-
-/** RNG-17: digests of the whole content do not describe the part; lengths and ranges are its own. */
-const NOT_IN_206: ReadonlySet<string> = new Set(['content-length', 'content-digest', 'content-md5', 'content-range'])
-
-/** What describes the representation, but for the fields that every 206 has (RFC 9110 s. 15.3.7). */
-const NOT_AFTER_IF_RANGE: ReadonlySet<string> = new Set([
-  ...NOT_IN_206,
-  'content-type',
-  'content-encoding',
-  'content-language',
-  'last-modified',
-  'repr-digest',
-])

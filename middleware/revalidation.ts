@@ -1,8 +1,6 @@
 import { type CacheControl, parseCacheControl } from '../lib/http/cache-control.ts'
-import { isNotModified } from '../lib/http/conditional.ts'
-import { parseHttpDate } from '../lib/http/dates.ts'
-import { parseEntityTag } from '../lib/http/entity-tag.ts'
-import { type Fields, fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
+import { isNotModified, validatorsOf } from '../lib/http/conditional.ts'
+import { type Fields, type RequestHeaders, requestField } from '../lib/http/fields.ts'
 import { identifies, isNamed, isSelectable, selectingFields, validatingFields } from '../lib/http/validation.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 
@@ -92,8 +90,6 @@ export class Revalidation {
 
   /** Would the client's own condition have brought this 304? */
   #clientHolds(fields: Fields, now: number): boolean {
-    const etag = parseEntityTag(fieldValue(fields, 'etag') ?? '')
-    const modifiedAt = parseHttpDate(fieldValue(fields, 'last-modified') ?? '', now)
-    return isNotModified(this.#options.headers, { etag, modifiedAt }, now)
+    return isNotModified(this.#options.headers, validatorsOf(fields, now), now)
   }
 }

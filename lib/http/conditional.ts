@@ -1,6 +1,6 @@
 import { parseHttpDate } from './dates.ts'
-import { parseEntityTagList, weakMatch } from './entity-tag.ts'
-import { type RequestHeaders, requestField } from './fields.ts'
+import { parseEntityTag, parseEntityTagList, weakMatch } from './entity-tag.ts'
+import { type Fields, fieldValue, type RequestHeaders, requestField } from './fields.ts'
 
 /** What a stored response is recognised by. */
 export interface Validators {
@@ -24,6 +24,14 @@ export function isNotModified(headers: RequestHeaders, validators: Validators, n
   const date = parseHttpDate(since, now)
   // CON-12
   return date !== undefined && validators.modifiedAt <= date
+}
+
+/** What a response whose fields these are is recognised by; `now` as above. */
+export function validatorsOf(fields: Fields, now: number): Validators {
+  return {
+    etag: parseEntityTag(fieldValue(fields, 'etag') ?? ''),
+    modifiedAt: parseHttpDate(fieldValue(fields, 'last-modified') ?? '', now),
+  }
 }
 
 /** Does the request carry a condition that a cache evaluates? */

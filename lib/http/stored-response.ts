@@ -1,6 +1,7 @@
 import { parseHttpDate } from './dates.ts'
 import { parseEntityTag } from './entity-tag.ts'
 import type { Fields } from './fields.ts'
+import { NOT_IN_304 } from './part-fields.ts'
 
 /** What a response is made of before it is kept (RFC 9111 s. 3); the codec writes and reads exactly this. */
 export interface ResponseParts {
@@ -64,17 +65,6 @@ export interface LastHead {
   readonly ttl: number
   readonly lines: string[]
 }
-
-/** Fields that describe the representation and have no place in a 304 (RFC 9110 s. 15.4.5). */
-const NOT_IN_304 = new Set([
-  'content-type',
-  'content-encoding',
-  'content-language',
-  'content-length',
-  'content-range',
-  'content-digest',
-  'content-md5',
-])
 
 /** Statuses whose messages have no content and no `Content-Length` (RFC 9110 s. 8.6). */
 function hasContentLength(status: number): boolean {

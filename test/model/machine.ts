@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { cachePolicy } from '../../middleware/policy.ts'
-import { isRefresh } from '../../middleware/refresh.ts'
+import { isRefresh } from '../../middleware/second-pass.ts'
 import { listen, type Running } from '../support/app.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
 import { makeBench } from '../support/site.ts'
