@@ -31,7 +31,8 @@ export interface Miss {
 
 export type Lookup = ResponseEntry | Miss
 
-const URI_MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
+/** The miss of whoever knows nothing of the resource. */
+export const NOTHING_STORED: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 
 /** What the middleware recorded, and how long it may be used. */
 export interface RecordedResponse extends ResponseParts {
@@ -93,9 +94,9 @@ export class Responses {
   }
 
   #select(primary: string, found: Entry | undefined, headers: RequestHeaders): Awaitable<Lookup> {
-    if (found === undefined) return URI_MISS
+    if (found === undefined) return NOTHING_STORED
     if (found.kind === 'response') return found as ResponseEntry
-    if (found.kind !== 'variants') return URI_MISS
+    if (found.kind !== 'variants') return NOTHING_STORED
     const index = found.value as VariantIndex
     const miss: Miss = { kind: 'miss', reason: 'vary-miss', index }
     const candidates: Awaitable<Entry | undefined>[] = []
@@ -124,7 +125,7 @@ export class Responses {
     }: { readonly target: FillTarget; readonly headers: RequestHeaders; readonly timeoutMs: number },
   ): Promise<Lookup> {
     const entry = await flight.wait(timeoutMs)
-    if (entry === undefined) return URI_MISS
+    if (entry === undefined) return NOTHING_STORED
     const { vary } = entry.value
     if (vary.length === 0 || keyOfVariant(target.primary, vary, headers) === entry.key) return entry
     return { kind: 'miss', reason: 'vary-miss', index: undefined }

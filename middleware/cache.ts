@@ -1,5 +1,6 @@
 import { keyPrefix } from '../lib/key.ts'
-import { type Mount, serve } from './serve.ts'
+import type { Mount } from './mount.ts'
+import { serve } from './serve.ts'
 import { type CacheMiddlewareOptions, readSettings } from './settings.ts'
 import type { Middleware } from './types.ts'
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { keyPrefix } from '../lib/key.ts'
 import { exchangeOf } from './exchange.ts'
-import { type Mount, serve } from './serve.ts'
+import type { Mount } from './mount.ts'
+import { serve } from './serve.ts'
 import { readSettings, type WithCacheOptions } from './settings.ts'
 import type { ExpressApp } from './types.ts'
 

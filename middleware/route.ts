@@ -4,11 +4,12 @@ import type { Duration } from '../lib/duration.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import { keyPrefix } from '../lib/key.ts'
 import { anyOf, badOption, oneOf, optionHints, readOptions, syncCallback } from '../lib/options.ts'
-import type { Miss, ResponseEntry } from '../lib/responses.ts'
+import { type Miss, NOTHING_STORED, type ResponseEntry } from '../lib/responses.ts'
 import type { Size } from '../lib/size.ts'
 import type { Annotation } from './annotations.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
-import { type Mount, partitioned, rethrow, serve } from './serve.ts'
+import { type Mount, partitioned } from './mount.ts'
+import { rethrow, serve } from './serve.ts'
 import {
   cacheOption,
   callForText,
@@ -192,7 +193,7 @@ function servePartition(
   }
   const proceed = (found: Awaited<ReturnType<typeof engine.responses.lookup>>): void => {
     if (found.kind === 'miss') fill(found)
-    else serveFound(exchange, found, () => fill(MISS))
+    else serveFound(exchange, found, () => fill(NOTHING_STORED))
   }
   const found = engine.responses.lookup(target.primary, exchange.headers)
   if (found instanceof Promise) found.then(proceed).catch(rethrow)
@@ -200,8 +201,6 @@ function servePartition(
 }
 
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'QUERY'])
-
-const MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 
 function serveFound(exchange: Exchange, entry: ResponseEntry, otherwise: () => void): void {
   const now = exchange.settings.engine.clock.now()

@@ -1,48 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CacheControl } from '../lib/http/cache-control.ts'
 import type { Fields } from '../lib/http/fields.ts'
-import { type Invalidation, isSafeMethod, isStorableWrite, judgeInvalidation, originOf } from '../lib/http/methods.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
-import { classTags, primaryKey, queryPrimaryKey, tagOf } from '../lib/key.ts'
+import { classTags, queryPrimaryKey, tagOf } from '../lib/key.ts'
 import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
 import type { Outcome } from '../lib/outcome.ts'
-import type { Fill, FillTarget, Lookup, Miss, ResponseEntry } from '../lib/responses.ts'
-import type { Awaitable, InvalidationTargets } from '../lib/stores/store.ts'
+import {
+  type Fill,
+  type FillTarget,
+  type Lookup,
+  type Miss,
+  NOTHING_STORED,
+  type ResponseEntry,
+} from '../lib/responses.ts'
+import type { Awaitable } from '../lib/stores/store.ts'
 import { contentKey, takeContent } from './content.ts'
 import type { Classified } from './deposit.ts'
-import { Exchange, type ExchangeOptions, exchangeOf, type Why } from './exchange.ts'
+import { Exchange, exchangeOf, type Why } from './exchange.ts'
 import { watch } from './intercept.ts'
-import { announceWrite } from './invalidate.ts'
+import { keyOf, type Mount, type Pass } from './mount.ts'
+import { passExchange } from './pass.ts'
 import { refresh } from './refresh.ts'
 import { mayBeCut, replay } from './replay.ts'
 import { bypassReason, credentialsOf, directivesOf, hideStrippedQuery, requestTarget } from './request.ts'
-import { fieldsOf } from './response-fields.ts'
 import type { SearchClasses } from './search-classes.ts'
 import { isRefresh, refreshedEntry } from './second-pass.ts'
-import { callForText, type Settings } from './settings.ts'
-import { callbackRequest, type ExpressApp } from './types.ts'
+import type { Settings } from './settings.ts'
+import { passMethod } from './write.ts'
 
 /**
  * The life of a request in a mounted cache: lookup, judge, then serve what is stored or let the handler answer and record it.
  * With the entry in memory all of it happens before `serve` returns: no promise, no timer.
  */
-
-/** What is done with a request that the cache does not answer: call the handler. */
-export type Pass = (error?: unknown) => void
-
-/** One place in an application where a cache stands. */
-export interface Mount {
-  readonly settings: Settings
-  /** The constant start of the keys of this place. */
-  readonly prefixOf: (req: IncomingMessage) => string
-  /** The application behind, where it does not say so on the request. */
-  readonly app?: ExpressApp
-  /** Who the response is for, where a route says so; part of the key. */
-  readonly partitionOf?: (req: IncomingMessage) => string
-  /** Look at the exchange before the handler runs: a route that caches by itself annotates it. */
-  readonly prepare?: (exchange: Exchange) => void
-}
 
 /** One request on its way, and what it names here. */
 interface Visit extends FillTarget {
@@ -57,8 +47,6 @@ interface Visit extends FillTarget {
   /** Of a QUERY: part of its key. */
   readonly content: Buffer | undefined
 }
-
-const NOTHING: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
 
 /** Answer from the cache, or pass the request on and record what comes back. */
 export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pass): void {
@@ -132,7 +120,7 @@ function lookup(visit: Visit): Awaitable<Lookup> {
 /** STO-14: a store that fails is a miss. */
 function missed({ mount }: Visit, cause: unknown): Miss {
   mount.settings.engine.events.emit('error', { where: 'lookup', cause })
-  return NOTHING
+  return NOTHING_STORED
 }
 
 /** Something failed after a wait: what the handler threw is the process's, as it is without us; the rest is the next one's. */
@@ -171,20 +159,6 @@ function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pa
   }
 }
 
-function keyOf(mount: Mount, req: IncomingMessage, uri: string): string {
-  const { partitionOf } = mount
-  const { key } = mount.settings
-  const prefix = mount.prefixOf(req)
-  if (key === undefined && partitionOf === undefined) return primaryKey(prefix, uri)
-  const material = key === undefined ? undefined : callForText('key', () => key(callbackRequest(req)))
-  return primaryKey(prefix, uri, [material, partitionOf?.(req)])
-}
-
-/** The same resource for one group of people only. */
-export function partitioned(target: FillTarget, partition: string): FillTarget {
-  return { ...target, primary: primaryKey(target.primary, '', [partition]) }
-}
-
 /** Judge what was found; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
 function decide(visit: Visit, found: Lookup, since: number | undefined): void {
   if (found.kind === 'miss') {
@@ -217,14 +191,14 @@ function decide(visit: Visit, found: Lookup, since: number | undefined): void {
     case 'serve-stale': {
       const { detail } = reuse
       if (directives?.onlyIfCached !== true && !refresh({ req, settings, entry: found, content: visit.content })) {
-        return forward(visit, NOTHING, { forward: 'stale', rule: 'DR-19', spare: found }, since)
+        return forward(visit, NOTHING_STORED, { forward: 'stale', rule: 'DR-19', spare: found }, since)
       }
       return answer(visit, found, { hit: true, ttl, detail, rule }, now)
     }
     case 'refuse':
-      return forward(visit, NOTHING, { forward: reuse.forward, rule, ...detailOf(visit) }, since)
+      return forward(visit, NOTHING_STORED, { forward: reuse.forward, rule, ...detailOf(visit) }, since)
     case 'validate':
-      return forward(visit, NOTHING, { forward: reuse.forward, rule, spare: found }, since)
+      return forward(visit, NOTHING_STORED, { forward: reuse.forward, rule, spare: found }, since)
   }
 }
 
@@ -331,7 +305,7 @@ function fill(visit: Visit, miss: Miss, why: Why): void {
 function refill(visit: Visit): void {
   const entry = refreshedEntry(visit.req)
   const spare = entry?.key.startsWith(visit.primary) === true ? { spare: entry } : {}
-  fill(visit, NOTHING, { forward: 'stale', background: true, ...spare })
+  fill(visit, NOTHING_STORED, { forward: 'stale', background: true, ...spare })
 }
 
 /** Let the handler answer, and leave it at that. */
@@ -376,60 +350,4 @@ function passUnkeyed(
   // Whatever keeps the cache out, the client does not want the handler's answer.
   if (directivesOf(req)?.onlyIfCached === true) return answerUncached(res)
   passExchange(mount, req, res, next, { forward: 'bypass', detail, rule })
-}
-
-/** Any other method: the handler answers, and what a successful write makes wrong goes (RFC 9111 s. 4.4). */
-function passMethod(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass): void {
-  const { settings } = mount
-  const method = req.method ?? ''
-  const target = isSafeMethod(method) ? undefined : requestTarget(req, settings, mount.app)
-  if (target === undefined) return passExchange(mount, req, res, next, { forward: 'method', rule: 'DR-2' })
-  const { engine } = settings
-  const { uri, path } = target
-  const origin = originOf(uri)
-  const judged = (): Invalidation => judgeInvalidation({ method, status: res.statusCode, uri, fields: fieldsOf(res) })
-  announceWrite(res, engine, () => {
-    const { uris, groups } = judged()
-    const tags = [...uris.map(tagOf.uri), ...groups.map((group) => tagOf.group(origin, group))]
-    return { tags, patterns: [], all: false }
-  })
-  const why = { forward: 'method', ruleAtHead: () => judged().rule } as const
-  let primary: string
-  try {
-    primary = keyOf(mount, req, uri)
-  } catch (cause) {
-    // Without its key nothing of the target can be looked up; what was announced stays.
-    engine.events.emit('error', { where: 'options', cause })
-    return passExchange(mount, req, res, next, why)
-  }
-  // GRP-4, GRP-5: what shares a group with something that goes, goes too.
-  announceWrite(res, engine, () => {
-    const gone = judged().uris.length > 0 ? engine.responses.tagsOf(primary) : []
-    return gone instanceof Promise ? gone.then(groupsAmong) : groupsAmong(gone)
-  })
-  if (settings.profile === 'safe' || !isStorableWrite(method)) return passExchange(mount, req, res, next, why)
-  const credentials = credentialsOf(req, settings)
-  const named = { primary, uri, path }
-  // MET-5: as the answer to a later GET, from after its own invalidation on.
-  const fillAtHead = (): Fill => engine.responses.begin(named, NOTHING, req.headers, false)
-  passExchange(mount, req, res, next, { ...why, target: named, credentials, fillAtHead })
-}
-
-function groupsAmong(tags: readonly string[]): InvalidationTargets {
-  return { tags: tags.filter((tag) => tag.startsWith('g:')), patterns: [], all: false }
-}
-
-function passExchange(
-  mount: Mount,
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: Pass,
-  options: Why & Partial<Pick<ExchangeOptions, 'target' | 'credentials' | 'fillAtHead' | 'ruleAtHead'>>,
-): void {
-  const { settings } = mount
-  const none = { target: undefined, credentials: undefined, fill: undefined }
-  const exchange = new Exchange({ settings, req, res, ...none, ...options })
-  mount.prepare?.(exchange)
-  watch(res, exchange)
-  next()
 }

@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http'
+import { primaryKey } from '../lib/key.ts'
+import type { FillTarget } from '../lib/responses.ts'
+import type { Exchange } from './exchange.ts'
+import { callForText, type Settings } from './settings.ts'
+import { callbackRequest, type ExpressApp } from './types.ts'
+
+/** What is done with a request that the cache does not answer: call the handler. */
+export type Pass = (error?: unknown) => void
+
+/** One place in an application where a cache stands. */
+export interface Mount {
+  readonly settings: Settings
+  /** The constant start of the keys of this place. */
+  readonly prefixOf: (req: IncomingMessage) => string
+  /** The application behind, where it does not say so on the request. */
+  readonly app?: ExpressApp
+  /** Who the response is for, where a route says so; part of the key. */
+  readonly partitionOf?: (req: IncomingMessage) => string
+  /** Look at the exchange before the handler runs: a route that caches by itself annotates it. */
+  readonly prepare?: (exchange: Exchange) => void
+}
+
+/** The key that a URI, or a class of them, has in this place. */
+export function keyOf(mount: Mount, req: IncomingMessage, uri: string): string {
+  const { partitionOf } = mount
+  const { key } = mount.settings
+  const prefix = mount.prefixOf(req)
+  if (key === undefined && partitionOf === undefined) return primaryKey(prefix, uri)
+  const material = key === undefined ? undefined : callForText('key', () => key(callbackRequest(req)))
+  return primaryKey(prefix, uri, [material, partitionOf?.(req)])
+}
+
+/** The same resource for one group of people only. */
+export function partitioned(target: FillTarget, partition: string): FillTarget {
+  return { ...target, primary: primaryKey(target.primary, '', [partition]) }
+}
