@@ -9,7 +9,7 @@ import type { Clock } from './clock.ts'
 /** How long a caller waits for somebody else's flight before it goes on its own (ms). */
 export const LOCK_WAIT_MS = 1_000
 /** How long, and for how many keys, it is remembered that an answer could not be shared ("hit for miss"). */
-const UNSHARED_MS = 10_000
+export const UNSHARED_MS = 10_000
 const UNSHARED_KEYS = 10_000
 
 /** How many flights are kept at the same time; beyond, loaders run without anybody waiting for them. */

@@ -1,11 +1,14 @@
+import { LRUCache } from 'lru-cache'
+import { type Claimed, claimFill } from './claim.ts'
 import type { Clock } from './clock.ts'
-import type { Entry, VariantIndex } from './entry.ts'
+import { type Entry, isFresh, type VariantIndex } from './entry.ts'
 import type { RequestHeaders } from './http/fields.ts'
 import { type ResponseParts, type StoredResponse, storedResponse } from './http/stored-response.ts'
 import { variantValues } from './http/vary.ts'
 import { tagOf, variantKey } from './key.ts'
-import { type Bound, type Flight, Flights } from './lease.ts'
-import type { Awaitable, SetResult, Store } from './stores/store.ts'
+import { type Bound, type Flight, Flights, UNSHARED_MS } from './lease.ts'
+import { pause } from './pause.ts'
+import type { Awaitable, FillLease, SetResult, Store } from './stores/store.ts'
 
 /**
  * Stored responses by request: the HTTP face of the service. A resource without `Vary` is one entry under its primary key; one
@@ -14,6 +17,11 @@ import type { Awaitable, SetResult, Store } from './stores/store.ts'
 
 /** How many variants of one resource are kept; beyond, the oldest goes. */
 export const MAX_VARIANTS = 64
+/** For how many resources it is remembered how they vary. */
+const MAX_HINTS = 10_000
+/** How often a place in the index is fought for, and for how long (ms, times the attempt) others are let go first at most. */
+const MAX_INDEXINGS = 16
+const INDEXING_PAUSE_MS = 4
 /** How many different `Vary` sets of one resource are remembered. */
 const MAX_VARY_SETS = 8
 /** What an entry, and each text in it, counts for beside its characters and body (bytes), as measured on the heap. */
@@ -21,12 +29,13 @@ const ENTRY_OVERHEAD = 1_800
 const TEXT_OVERHEAD = 48
 
 export type ResponseEntry = Entry<StoredResponse>
+export type IndexEntry = Entry<VariantIndex>
 
 /** Nothing to answer with, and why; with the index where the resource is known. */
 export interface Miss {
   readonly kind: 'miss'
   readonly reason: 'uri-miss' | 'vary-miss'
-  readonly index: VariantIndex | undefined
+  readonly index: IndexEntry | undefined
 }
 
 export type Lookup = ResponseEntry | Miss
@@ -51,9 +60,11 @@ export interface Fill {
   readonly path: string
   readonly incarnation: string
   readonly seq: number
-  readonly index: VariantIndex | undefined
+  readonly index: IndexEntry | undefined
   /** Undefined when nobody may wait for this fill. */
   readonly flight: Flight<ResponseEntry> | undefined
+  /** Undefined where no other process was asked. */
+  readonly lease: FillLease | undefined
 }
 
 export interface FillTarget {
@@ -64,8 +75,10 @@ export interface FillTarget {
 
 export class Responses {
   readonly #store: Store
-  readonly #clock: Clock
+  readonly #clock: Required<Clock>
   readonly #flights: Flights<ResponseEntry>
+  /** The `Vary` sets of resources, so that index and variant can be read from Redis in one go. */
+  readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
   /** Of the resource that was indexed last. */
   #variants = 0
   #variantsRefused = 0
@@ -80,8 +93,15 @@ export class Responses {
   /** The entry that answers this request, were it fresh, without a promise where memory has it. */
   lookup(primary: string, headers: RequestHeaders): Awaitable<Lookup> {
     const found = this.#store.get(primary)
-    if (found instanceof Promise) return found.then((entry) => this.#select(primary, entry, headers))
-    return this.#select(primary, found, headers)
+    if (!(found instanceof Promise)) return this.#select(primary, found, headers)
+    const ahead = new Map(this.#hinted(primary, headers).map((key) => [key, this.#store.get(key)] as const))
+    return found.then((entry) => this.#select(primary, entry, headers, ahead))
+  }
+
+  /** The variants that this request would select if the resource still varied as it did. */
+  #hinted(primary: string, headers: RequestHeaders): readonly string[] {
+    const sets = this.#hints.get(primary) ?? []
+    return sets.map((names) => keyOfVariant(primary, names, headers)).filter((key) => key !== undefined)
   }
 
   /** The same from memory alone; undefined where that has nothing. */
@@ -93,16 +113,24 @@ export class Responses {
     return newest(keys.map((key) => (key === undefined ? undefined : this.#store.peek(key))))
   }
 
-  #select(primary: string, found: Entry | undefined, headers: RequestHeaders): Awaitable<Lookup> {
+  /** `ahead`: what was read together with `found`. */
+  #select(
+    primary: string,
+    found: Entry | undefined,
+    headers: RequestHeaders,
+    ahead?: ReadonlyMap<string, Awaitable<Entry | undefined>>,
+  ): Awaitable<Lookup> {
     if (found === undefined) return NOTHING_STORED
     if (found.kind === 'response') return found as ResponseEntry
     if (found.kind !== 'variants') return NOTHING_STORED
-    const index = found.value as VariantIndex
+    const index = found as IndexEntry
+    const { sets } = index.value
+    if (ahead !== undefined) this.#hints.set(primary, sets)
     const miss: Miss = { kind: 'miss', reason: 'vary-miss', index }
     const candidates: Awaitable<Entry | undefined>[] = []
-    for (const names of index.sets) {
+    for (const names of sets) {
       const key = keyOfVariant(primary, names, headers)
-      if (key !== undefined) candidates.push(this.#store.get(key))
+      if (key !== undefined) candidates.push(ahead?.has(key) === true ? ahead.get(key) : this.#store.get(key))
     }
     if (candidates.some((candidate) => candidate instanceof Promise)) {
       return Promise.all(candidates.map(async (candidate) => candidate)).then((entries) => newest(entries) ?? miss)
@@ -126,9 +154,12 @@ export class Responses {
   ): Promise<Lookup> {
     const entry = await flight.wait(timeoutMs)
     if (entry === undefined) return NOTHING_STORED
-    const { vary } = entry.value
-    if (vary.length === 0 || keyOfVariant(target.primary, vary, headers) === entry.key) return entry
-    return { kind: 'miss', reason: 'vary-miss', index: undefined }
+    const { key, tags, value } = entry
+    const { vary } = value
+    if (key === target.primary || key === keyOfVariant(target.primary, vary, headers)) return entry
+    if (vary.length > 0) return { kind: 'miss', reason: 'vary-miss', index: undefined }
+    // NVS-6: those who wait under one key for several URLs may get an answer that is good for one of them alone.
+    return tags.includes(tagOf.uri(target.uri)) ? entry : NOTHING_STORED
   }
 
   /**
@@ -140,7 +171,66 @@ export class Responses {
     const { incarnation, seq } = ledger.token
     const flight = shared && !this.#flights.isUnshared(key) ? this.#flights.begin(key, ledger.stamp) : undefined
     const { primary, uri, path } = target
-    return { primary, uri, path, flightKey: key, incarnation, seq, index: miss.index, flight }
+    return { primary, uri, path, flightKey: key, incarnation, seq, index: miss.index, flight, lease: undefined }
+  }
+
+  /**
+   * Ask the other processes for the right to go on with a fill, and wait for the one that has it, but no longer than `waitMs`;
+   * without a promise where there are no others. `spare`: what was found and will not do.
+   */
+  claim(
+    fill: Fill,
+    {
+      headers,
+      spare,
+      waitMs,
+    }: { readonly headers: RequestHeaders; readonly spare: ResponseEntry | undefined; readonly waitMs: number },
+  ): Awaitable<Claimed<ResponseEntry>> {
+    return claimFill({
+      store: this.#store,
+      claim: { key: fill.flightKey, incarnation: fill.incarnation, seq: fill.seq, seen: spare?.fence },
+      find: async () => this.#usable(await this.lookup(fill.primary, headers)),
+      waitMs,
+      monotonic: () => this.#clock.monotonic(),
+    })
+  }
+
+  /** The same for the refresh of an entry, which nobody waits for. */
+  claimRefresh(entry: ResponseEntry): Awaitable<Claimed<ResponseEntry>> {
+    const { key, fence } = entry
+    const { incarnation, seq } = this.#store.ledger(key).token
+    return claimFill({
+      store: this.#store,
+      claim: { key, incarnation, seq, seen: fence },
+      find: async () => {
+        const found = await this.#store.get(key)
+        return found?.kind === 'response' ? this.#usable(found as ResponseEntry) : undefined
+      },
+      waitMs: 0,
+      monotonic: () => this.#clock.monotonic(),
+    })
+  }
+
+  /** A fill that has won its claim: it counts as of now, because only now the handler is asked. */
+  leased(fill: Fill, lease: FillLease | undefined): Fill {
+    const { incarnation, seq } = this.#store.ledger(fill.primary).token
+    return { ...fill, incarnation, seq, lease }
+  }
+
+  /** End a fill with what another process has brought. */
+  land({ flightKey, flight }: Fill, entry: ResponseEntry): void {
+    this.#flights.land(flightKey, flight, entry)
+  }
+
+  /** Let nobody wait for this resource: what another process made of it could not be shared. */
+  unshare({ flightKey, flight }: Fill): void {
+    this.#flights.markUnshared(flightKey)
+    this.#flights.land(flightKey, flight, undefined)
+  }
+
+  #usable(found: Lookup): ResponseEntry | undefined {
+    if (found.kind === 'miss' || found.value.alwaysValidate) return undefined
+    return isFresh(found, this.#clock.now()) ? found : undefined
   }
 
   /** Keep what a fill recorded and hand it to those waiting. */
@@ -158,13 +248,19 @@ export class Responses {
     const validity = this.#store.ledger(entry.key).judge(entry)
     this.#flights.clearUnshared(fill.flightKey)
     this.#flights.land(fill.flightKey, fill.flight, validity === 'invalid' ? undefined : entry)
-    if (validity === 'invalid') return 'invalidated'
+    if (validity === 'invalid') {
+      this.#release(fill, 0)
+      return 'invalidated'
+    }
     // DS-33, HDR-26: neither a slow body nor a late confirmation replaces what has been answered since.
     const present = this.#store.peek(entry.key)
     const answeredAt = from?.cachedAt ?? entry.cachedAt
     const overtaken = present !== undefined && present.cachedAt > answeredAt && present.cachedAt <= this.#clock.now()
-    if (overtaken && present.kind === 'response') return 'fenced'
-    const result = this.#store.set(entry)
+    if (overtaken && present.kind === 'response') {
+      this.#release(fill, 0)
+      return 'fenced'
+    }
+    const result = this.#store.set(entry, fill.lease)
     if (entry.key !== fill.primary) this.#index(fill, entry)
     return result
   }
@@ -199,7 +295,7 @@ export class Responses {
   /** The other variants of a resource that memory has at hand. */
   variants({ index }: Miss): readonly ResponseEntry[] {
     if (index === undefined) return []
-    return index.variants
+    return index.value.variants
       .map((key) => this.#store.peek(key))
       .filter((entry): entry is ResponseEntry => entry?.kind === 'response')
   }
@@ -221,10 +317,15 @@ export class Responses {
 
   /** End a fill that brought nothing to share; `remember` it, so that requests of the next seconds do not wait in vain. */
   abandon(fill: Fill, remember: boolean): void {
+    this.#release(fill, remember ? UNSHARED_MS : 0)
     // A fill that nobody could wait for says nothing about those that others may.
     if (fill.flight === undefined) return
     if (remember) this.#flights.markUnshared(fill.flightKey)
     this.#flights.land(fill.flightKey, fill.flight, undefined)
+  }
+
+  #release({ lease }: Fill, unsharedMs: number): void {
+    if (lease !== undefined) this.#store.release(lease, unsharedMs)
   }
 
   stats(): { readonly flights: Bound; readonly variants: Bound } {
@@ -260,7 +361,7 @@ export class Responses {
       tags: [...tags, tagOf.uri(fill.uri), tagOf.path(fill.path)],
       incarnation: fill.incarnation,
       seq: fill.seq,
-      fence: 0,
+      fence: fill.lease?.fence ?? 0,
       size,
       value,
     }
@@ -268,41 +369,57 @@ export class Responses {
 
   /** Put a variant on the resource's index, newest first, and let the oldest go beyond the limit. */
   #index(fill: Fill, entry: ResponseEntry): void {
-    const present = this.#store.get(fill.primary)
-    const update = (found: Entry | undefined): void => {
-      const before = found?.kind === 'variants' ? (found as Entry<VariantIndex>) : undefined
-      const names = entry.value.vary
-      const sets = [names, ...(before?.value.sets ?? []).filter((set) => set.join() !== names.join())].slice(
-        0,
-        MAX_VARY_SETS,
-      )
-      const variants = [entry.key, ...(before?.value.variants ?? []).filter((key) => key !== entry.key)]
-      const surplus = variants.splice(MAX_VARIANTS)
-      this.#variants = variants.length
-      this.#variantsPeak = Math.max(this.#variantsPeak, variants.length)
-      if (surplus.length > 0) {
-        this.#variantsRefused += surplus.length
-        void this.#store.evict(surplus)
-      }
-      const deleteAt = Math.max(entry.deleteAt, before?.deleteAt ?? 0)
-      void this.#store.set({
-        kind: 'variants',
-        key: fill.primary,
-        name: fill.path,
-        cachedAt: entry.cachedAt,
-        staleAt: deleteAt,
-        deleteAt,
-        tags: [tagOf.uri(fill.uri), tagOf.path(fill.path)],
-        incarnation: fill.incarnation,
-        seq: fill.seq,
-        fence: 0,
-        size: ENTRY_OVERHEAD + 2 * fill.primary.length + variants.join().length,
-        value: { sets, variants } satisfies VariantIndex,
-      })
-    }
-    if (present instanceof Promise) void present.then(update)
-    else update(present)
+    const present = this.#store.peek(fill.primary)
+    const index = this.#indexed(fill, entry, isIndex(present) ? present : fill.index)
+    const result = this.#store.set(index)
+    if (!(result instanceof Promise)) return
+    this.#hints.set(fill.primary, index.value.sets)
+    void this.#settleIndex(fill, entry, result)
   }
+
+  /** Other processes put variants of theirs on it: made anew from what they have stored, as often as it takes. */
+  async #settleIndex(fill: Fill, entry: ResponseEntry, first: Promise<SetResult>): Promise<void> {
+    let result = await first
+    for (let attempt = 1; attempt < MAX_INDEXINGS && result === 'fenced'; attempt++) {
+      await pause(Math.random() * INDEXING_PAUSE_MS * attempt)
+      const present = await this.#store.get(fill.primary)
+      result = await this.#store.set(this.#indexed(fill, entry, isIndex(present) ? present : undefined))
+    }
+  }
+
+  #indexed(fill: Fill, entry: ResponseEntry, before: IndexEntry | undefined): IndexEntry {
+    const names = entry.value.vary
+    const others = (before?.value.sets ?? []).filter((set) => set.join() !== names.join())
+    const sets = [names, ...others].slice(0, MAX_VARY_SETS)
+    const variants = [entry.key, ...(before?.value.variants ?? []).filter((key) => key !== entry.key)]
+    const surplus = variants.splice(MAX_VARIANTS)
+    this.#variants = variants.length
+    this.#variantsPeak = Math.max(this.#variantsPeak, variants.length)
+    if (surplus.length > 0) {
+      this.#variantsRefused += surplus.length
+      void this.#store.evict(surplus)
+    }
+    const deleteAt = Math.max(entry.deleteAt, before?.deleteAt ?? 0)
+    return {
+      kind: 'variants',
+      key: fill.primary,
+      name: fill.path,
+      cachedAt: entry.cachedAt,
+      staleAt: deleteAt,
+      deleteAt,
+      tags: [tagOf.uri(fill.uri), tagOf.path(fill.path)],
+      incarnation: fill.incarnation,
+      seq: fill.seq,
+      // Counts its changes: one that was made without knowing of the last is refused.
+      fence: (before?.fence ?? 0) + 1,
+      size: ENTRY_OVERHEAD + 2 * fill.primary.length + variants.join().length,
+      value: { sets, variants },
+    }
+  }
+}
+
+function isIndex(entry: Entry | undefined): entry is IndexEntry {
+  return entry?.kind === 'variants'
 }
 
 function keyOfVariant(primary: string, names: readonly string[], headers: RequestHeaders): string | undefined {
@@ -311,8 +428,8 @@ function keyOfVariant(primary: string, names: readonly string[], headers: Reques
   return values === undefined ? undefined : variantKey(primary, names, values)
 }
 
-function flightKey(primary: string, index: VariantIndex | undefined, headers: RequestHeaders): string {
-  const names = index?.sets[0]
+function flightKey(primary: string, index: IndexEntry | undefined, headers: RequestHeaders): string {
+  const names = index?.value.sets[0]
   return (names === undefined ? undefined : keyOfVariant(primary, names, headers)) ?? primary
 }
 

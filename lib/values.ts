@@ -1,12 +1,13 @@
+import { type Claimed, claimFill } from './claim.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError, show } from './errors.ts'
 import { serviceKey, tagOf } from './key.ts'
-import { type Bound, type Flight, Flights, LOCK_WAIT_MS } from './lease.ts'
+import { type Bound, type Flight, Flights, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { badOption, duration, type OptionsOf, oneOf, type Reader, readOptions, where } from './options.ts'
 import type { Outcome } from './outcome.ts'
-import type { InvalidationTargets } from './stores/store.ts'
+import type { Awaitable, FillLease, InvalidationTargets } from './stores/store.ts'
 import { checkTags } from './targets.ts'
 
 /**
@@ -160,7 +161,7 @@ export class Values {
         // Over before it begins: that the older value is gone is all there is to do.
         if (lifetime === 0) return 'stored'
         const staleAt = now + lifetime
-        const draft = { key, value, tags, now, staleAt, deleteAt: staleAt, at: this.#at(key) }
+        const draft = { key, value, tags, now, staleAt, deleteAt: staleAt, at: this.#at(key), fence: 0 }
         return this.#engine.store.set(this.#valueEntry(draft))
       }),
     )
@@ -205,12 +206,12 @@ export class Values {
     }
     if (entry !== undefined && now < entry.staleAt + windows.revalidate) {
       this.#engine.report(key, { hit: true, ttl: ttlOf(entry, now), detail: 'stale-while-revalidate' })
-      if (this.#joinable(key) === undefined) this.#engine.refresh(async () => void (await this.#load(load)))
+      if (this.#joinable(key) === undefined) this.#engine.refresh(() => this.#refresh(load, entry))
       return { value: valueOf<T>(entry), source }
     }
     const forward = entry === undefined ? 'uri-miss' : 'stale'
     try {
-      const { value, ...done } = await this.#bring(load, caller)
+      const { value, ...done } = await this.#bring(load, caller, entry)
       this.#engine.report(key, { hit: false, forward, ...done })
       return { value, source: 'origin' }
     } catch (error) {
@@ -225,7 +226,7 @@ export class Values {
   }
 
   /** What the loader brings: the run that is under way, or one of our own. */
-  async #bring<T>(load: Load<T>, caller: Caller): Promise<Brought<T>> {
+  async #bring<T>(load: Load<T>, caller: Caller, spare: Entry | undefined): Promise<Brought<T>> {
     const { clock } = this.#engine
     const until = clock.monotonic() + LOCK_WAIT_MS
     // With Redis away nothing says whether somebody has written since a run began: only one that began later will do.
@@ -236,7 +237,7 @@ export class Values {
       const flight = this.#joinable(load.key) ?? landed
       landed = undefined
       const leftMs = until - clock.monotonic()
-      if (flight === undefined || leftMs <= 0) return this.#load(load)
+      if (flight === undefined || leftMs <= 0) return this.#load(load, spare, leftMs)
       const landing = await flight.wait(leftMs)
       if (landing === undefined || (!isCurrent && flight.startedAt < caller.at)) continue
       if (landing.kind === 'failed') throw landing.error
@@ -284,12 +285,64 @@ export class Values {
     return this.#engine.store.ledger(this.#key(key)).stamp
   }
 
+  /** Lead: of all processes one runs the loader, and the others get what it has stored within `waitMs`. */
+  async #load<T>(load: Load<T>, spare: Entry | undefined, waitMs: number): Promise<Brought<T>> {
+    const full = this.#key(load.key)
+    const flight = this.#flights.isUnshared(full) ? undefined : this.#flights.begin(full, this.#stamp(load.key))
+    if (flight === undefined) return this.#run(load, undefined, undefined)
+    const claimed = this.#claim(load.key, spare, waitMs)
+    const won = claimed instanceof Promise ? await claimed : claimed
+    switch (won.kind) {
+      case 'won':
+        return this.#run(load, flight, won.lease)
+      case 'found':
+        this.#flights.land(full, flight, { kind: 'brought', entry: won.found })
+        return { value: valueOf<T>(won.found), collapsed: true }
+      case 'late':
+        return this.#run(load, flight, undefined)
+      case 'unshared':
+        this.#flights.markUnshared(full)
+        this.#flights.land(full, flight, undefined)
+        return this.#run(load, undefined, undefined)
+    }
+  }
+
+  /** Load anew what is stale, unless another process is at it. */
+  async #refresh<T>(load: Load<T>, stale: Entry): Promise<void> {
+    const full = this.#key(load.key)
+    const flight = this.#flights.begin(full, this.#stamp(load.key))
+    const claimed = this.#claim(load.key, stale, 0)
+    const won = claimed instanceof Promise ? await claimed : claimed
+    if (won.kind === 'won') await this.#run(load, flight, won.lease)
+    else this.#flights.land(full, flight, won.kind === 'found' ? { kind: 'brought', entry: won.found } : undefined)
+  }
+
+  #claim(key: string, spare: Entry | undefined, waitMs: number): Awaitable<Claimed<Entry>> {
+    const { store, clock } = this.#engine
+    return claimFill({
+      store,
+      claim: { key: this.#key(key), ...this.#at(key), seen: spare?.fence },
+      find: async () => {
+        const { entry } = await this.#find(key)
+        return entry !== undefined && isFresh(entry, clock.now()) ? entry : undefined
+      },
+      waitMs,
+      monotonic: () => clock.monotonic(),
+    })
+  }
+
   /** Run the loader, keep what it brings and hand it to those waiting. */
-  async #load<T>({ key, tags, lifetime, windows, loader }: Load<T>): Promise<Brought<T>> {
+  async #run<T>(
+    { key, tags, lifetime, windows, loader }: Load<T>,
+    flight: Flight<Landing> | undefined,
+    lease: FillLease | undefined,
+  ): Promise<Brought<T>> {
     const full = this.#key(key)
     const at = this.#at(key)
-    const flight = this.#flights.isUnshared(full) ? undefined : this.#flights.begin(full, this.#stamp(key))
+    const { store } = this.#engine
     let landing: Landing | undefined
+    let unkept = lease
+    let unsharedMs = 0
     try {
       const value = await loader()
       if (value === undefined) {
@@ -300,23 +353,27 @@ export class Values {
       if (kept === undefined) {
         // What cannot be kept cannot be shared either: do not let others wait for it one after the other.
         this.#flights.markUnshared(full)
+        unsharedMs = UNSHARED_MS
         return { value }
       }
       this.#flights.clearUnshared(full)
       const now = this.#engine.clock.now()
       const staleAt = now + lifetime
       const deleteAt = staleAt + Math.max(windows.revalidate, windows.error)
-      const entry = this.#valueEntry({ key, value: kept, tags, now, staleAt, deleteAt, at })
-      if (this.#engine.store.ledger(full).judge(entry) === 'invalid') return { value }
+      const fence = lease?.fence ?? 0
+      const entry = this.#valueEntry({ key, value: kept, tags, now, staleAt, deleteAt, at, fence })
+      if (store.ledger(full).judge(entry) === 'invalid') return { value }
       landing = { kind: 'brought', entry }
+      unkept = undefined
       // The caller has its value; what becomes of the copy is no reason to wait.
-      void this.#engine.store.set(entry)
+      void store.set(entry, lease)
       return { value, stored: true }
     } catch (error) {
       landing = { kind: 'failed', error }
       throw error
     } finally {
       this.#flights.land(full, flight, landing)
+      if (unkept !== undefined) store.release(unkept, unsharedMs)
     }
   }
 
@@ -332,7 +389,7 @@ export class Values {
     }
   }
 
-  #valueEntry({ key, value, tags, now, staleAt, deleteAt, at }: ValueDraft): Entry {
+  #valueEntry({ key, value, tags, now, staleAt, deleteAt, at, fence }: ValueDraft): Entry {
     const full = this.#key(key)
     let bytes = ENTRY_OVERHEAD + 3 * full.length + (typeof value === 'string' ? 2 * value.length : value.length)
     for (const tag of tags) bytes += TAG_OVERHEAD + tag.length
@@ -346,7 +403,7 @@ export class Values {
       tags: [...tags, tagOf.key(key)],
       incarnation: at.incarnation,
       seq: at.seq,
-      fence: 0,
+      fence,
       size: bytes,
       value,
     }
@@ -413,6 +470,7 @@ interface ValueDraft {
   readonly staleAt: number
   readonly deleteAt: number
   readonly at: { readonly incarnation: string; readonly seq: number }
+  readonly fence: number
 }
 
 /** Values are kept as JSON text or bytes, so that nobody can change what others will read. */

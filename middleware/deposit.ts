@@ -1,15 +1,15 @@
 import type { Fields, RequestHeaders } from '../lib/http/fields.ts'
 import type { Fill, RecordedResponse, ResponseEntry, Responses } from '../lib/responses.ts'
 
-/** A class of URLs that share a stored response. */
-export interface Classified {
+/** Where a response is kept: for its URL alone, or for a class of URLs that share it. */
+export interface Place {
   readonly primary: string
-  /** By which it is invalidated together with them. */
+  /** By which it is invalidated together with what else the class has. */
   readonly tags: readonly string[]
 }
 
-/** Under which key, and tags, the answer with these fields is kept, where not under that of the request. */
-export type Classify = (fields: Fields) => Classified | undefined
+/** Where the answer with these fields is kept; another place, it may be, than was looked at. */
+export type Classify = (fields: Fields) => Place
 
 export interface DepositOptions {
   readonly responses: Responses
@@ -46,25 +46,26 @@ export class Deposit {
   /** Keep a whole response. */
   commit(recorded: RecordedResponse): void {
     const fill = this.#take()
-    const entry = fill === undefined ? undefined : this.#entryOf(fill, recorded)
-    if (fill === undefined || entry === undefined) return this.#abandon(fill, true)
-    this.forgetSpare(entry.key)
-    this.#keep(fill, entry)
+    const placed = this.#place(fill, recorded)
+    if (placed === undefined) return this.#abandon(fill, true)
+    this.forgetSpare(placed.entry.key)
+    this.#keep(placed)
   }
 
   /** Keep a stored response as it is after its confirmation; undefined where that cannot be. */
   confirm(from: ResponseEntry, recorded: RecordedResponse): ResponseEntry | undefined {
     const fill = this.#take()
-    const entry = fill === undefined ? undefined : this.#entryOf(fill, recorded)
-    if (fill === undefined || entry === undefined) {
+    const placed = this.#place(fill, recorded)
+    if (fill === undefined || placed === undefined) {
       this.#abandon(fill, true)
       return undefined
     }
     const { responses, headers } = this.#options
+    const { entry } = placed
     this.forgetSpare(entry.key)
     const { etag } = entry.value
     if (etag?.startsWith('"') === true) responses.forgetOthers(fill.primary, headers, from.key, etag)
-    this.#keep(fill, entry, from)
+    this.#keep(placed, from)
     return entry
   }
 
@@ -80,7 +81,7 @@ export class Deposit {
   }
 
   /** STO-14: whatever becomes of it, the client has its answer. */
-  #keep(fill: Fill, entry: ResponseEntry, from?: ResponseEntry): void {
+  #keep({ fill, entry }: Placed, from?: ResponseEntry): void {
     const { responses, onError } = this.#options
     try {
       const kept = responses.keep(fill, entry, from)
@@ -109,11 +110,18 @@ export class Deposit {
     if (fill !== undefined) this.#options.responses.abandon(fill, remember)
   }
 
-  #entryOf(fill: Fill, recorded: RecordedResponse): ResponseEntry | undefined {
+  #place(fill: Fill | undefined, recorded: RecordedResponse): Placed | undefined {
+    if (fill === undefined) return undefined
     const { responses, headers, classify } = this.#options
-    const shared = classify?.(recorded.fields)
-    if (shared === undefined) return responses.entryOf(fill, recorded, headers)
-    const tags = [...recorded.tags, ...shared.tags]
-    return responses.entryOf({ ...fill, primary: shared.primary }, { ...recorded, tags }, headers)
+    const place = classify?.(recorded.fields) ?? { primary: fill.primary, tags: [] }
+    const there = { ...fill, primary: place.primary }
+    const entry = responses.entryOf(there, { ...recorded, tags: [...recorded.tags, ...place.tags] }, headers)
+    return entry === undefined ? undefined : { fill: there, entry }
   }
+}
+
+/** An entry, and the fill of the place where it is kept. */
+interface Placed {
+  readonly fill: Fill
+  readonly entry: ResponseEntry
 }

@@ -5,26 +5,24 @@ import { type Fields, fieldValue, type RequestHeaders } from '../lib/http/fields
 import { isStorableWrite } from '../lib/http/methods.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import { isForUs } from '../lib/http/targeted.ts'
-import { judgeHead } from '../lib/http/validation.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, ResponseEntry } from '../lib/responses.ts'
 import { type Annotation, Annotations } from './annotations.ts'
 import { selectPart } from './client-part.ts'
 import { type Classify, Deposit } from './deposit.ts'
-import { type Freshened, freshen } from './freshen.ts'
 import { asSent } from './head-encoding.ts'
 import { CONDITIONS, InnerRequest, RANGES } from './inner-request.ts'
-import { type TakeOver, takeOver, type Watcher, type Window } from './intercept.ts'
+import type { TakeOver, Watcher, Window } from './intercept.ts'
 import { Keeper, type Kept, type NotKept } from './keeper.ts'
 import { OuterFields } from './outer-fields.ts'
 import { Recording } from './record.ts'
-import { mayBeCut, replay } from './replay.ts'
+import { replay } from './replay.ts'
 import { directivesOf } from './request.ts'
-import { rerun } from './rerun.ts'
 import { fieldsOf, type Head, headOf } from './response-fields.ts'
-import { isError, isFailure, Revalidation } from './revalidation.ts'
+import { isError, isFailure } from './revalidation.ts'
 import type { Settings } from './settings.ts'
 import { StatusField } from './status-field.ts'
+import { Substitute } from './substitute.ts'
 
 /**
  * One request that went to its handler: what the handler sees of it, what is said about its response on the way, whether that may
@@ -74,7 +72,7 @@ export function exchangeOf(res: ServerResponse): Exchange | undefined {
 }
 
 /** Fields that other middlewares set while the head is written, and that decide whether it may be kept. */
-const LATE: ReadonlySet<string> = new Set(['set-cookie', 'cache-control', 'vary'])
+const LATE: readonly string[] = ['set-cookie', 'cache-control', 'vary']
 
 export class Exchange implements Watcher {
   readonly settings: Settings
@@ -95,11 +93,12 @@ export class Exchange implements Watcher {
   readonly #ruleAtHead: (() => string) | undefined
   #target: FillTarget | undefined
   #deposit: Deposit
-  #revalidation: Revalidation
+  /** Undefined where nothing stored could take the place of the handler's answer. */
+  #substitute: Substitute | undefined
   #kept: Kept | undefined
   /** The client's own condition and range were kept from the handler. */
   #selects = false
-  /** Answers from the spare entry in the handler's place. */
+  /** Answers in the handler's place. */
   #replacement: TakeOver | undefined
   #window: Window | undefined
   /** All of the handler's head, and the head after our own changes to it. */
@@ -109,10 +108,6 @@ export class Exchange implements Watcher {
   /** The outcome is in the counters. */
   #reported = false
   #recording: Recording | undefined
-  /** Ends the wait for a handler while there is something to answer with. */
-  #timer: NodeJS.Timeout | undefined
-  /** A part of an answer may be sent: asked before middlewares below us have seen the response. */
-  readonly #mayCut: boolean
   /** The handler has thrown. */
   #failed = false
   /** The response is somebody else's: nothing is recorded any more. */
@@ -139,7 +134,6 @@ export class Exchange implements Watcher {
     this.#headers = { ...req.headers }
     this.#annotations = new Annotations(settings, req, res)
     this.#outer = new OuterFields(res)
-    this.#mayCut = mayBeCut(res)
     this.#inner = new InnerRequest(req, this.#headers)
     this.#statusField = new StatusField(res, settings.headers)
     const [headers, annotations, outer] = [this.#headers, this.#annotations, this.#outer]
@@ -150,7 +144,7 @@ export class Exchange implements Watcher {
     this.#content = content
     this.#ruleAtHead = ruleAtHead
     this.#deposit = this.#depositFor(fill, why.spare)
-    this.#revalidation = this.#revalidationOf(why)
+    this.#substitute = this.#substituteOf(why)
     this.#prepareRequest()
     ;(res as { [EXCHANGE]?: Exchange })[EXCHANGE] = this
     res.once('close', () => this.#close())
@@ -175,22 +169,19 @@ export class Exchange implements Watcher {
     this.#annotations.adopt(inner)
   }
 
-  /** Go on under another key: the outer fill ends, nobody waits for it. */
+  /** Go on under another key. */
   rekey(target: FillTarget, fill: Fill | undefined): void {
-    this.#drop(true)
-    this.#inner.restore()
+    this.#leave()
     this.#target = target
     // Other URLs share what is everybody's, never what is somebody's.
     this.#classify = undefined
     this.#deposit = this.#depositFor(fill, undefined)
-    this.#revalidation = this.#revalidationOf({ forward: this.#why.forward })
     this.#prepareRequest()
   }
 
   /** Answer from an entry found on the way in; nothing of this is recorded. */
   answer(entry: ResponseEntry, outcome: Outcome): void {
-    this.#drop(true)
-    this.#inner.restore()
+    this.#leave()
     this.#done = true
     const { settings } = this
     settings.engine.report(entry.key, outcome)
@@ -202,7 +193,7 @@ export class Exchange implements Watcher {
   failed(): boolean {
     // XPR-12: whatever answers now, it is not what the handler meant to say.
     this.#failed = true
-    return this.#standInNow(500)
+    return this.#substitute?.answerNow(500) ?? false
   }
 
   warnOnce(topic: string, message: string): void {
@@ -217,12 +208,11 @@ export class Exchange implements Watcher {
   }
 
   beforeHead(whole: Buffer | undefined): void {
-    const now = this.settings.engine.clock.now()
-    clearTimeout(this.#timer)
     if (this.#done) return
+    const now = this.settings.engine.clock.now()
     const res = this.#res
     const status = res.statusCode
-    this.#replacement = this.#replace(status, now)
+    this.#replacement = this.#substitute?.insteadOf(status, now)
     if (this.#replacement !== undefined) return
     // A head that could not be written is followed by another one.
     if (this.#kept !== undefined) this.#drop(false)
@@ -234,7 +224,7 @@ export class Exchange implements Watcher {
     if ('refused' in decision) this.#refuse(status, decision)
     else this.#accept(status, decision, declared, whole)
     for (const name of this.settings.targets) if (isForUs(name)) res.removeHeader(name)
-    if (this.#req.method === 'HEAD' && status === 200) this.#heed(fields, now)
+    if (this.#req.method === 'HEAD' && status === 200) this.#substitute?.heed(fields, now)
     const [headers, method] = [this.#headers, this.#req.method]
     this.#window = this.#selects ? selectPart({ headers, method, res, fields, length, now }) : undefined
     this.#tell(status, decision, now)
@@ -253,11 +243,7 @@ export class Exchange implements Watcher {
 
   /** STA-11 */
   abandon(): TakeOver | undefined {
-    const { spare } = this.#why
-    const now = this.settings.engine.clock.now()
-    clearTimeout(this.#timer)
-    if (this.#done || spare === undefined || !this.#revalidation.mayStandIn(502, now)) return undefined
-    return this.#standIn(spare, 502)
+    return this.#substitute?.insteadOfNothing(502)
   }
 
   /** Hooks below us set fields while the head is written: they belong to what the handler says. */
@@ -266,7 +252,7 @@ export class Exchange implements Watcher {
     if (this.#kept === undefined || target === undefined) return
     if (res.statusCode !== this.#preparedStatus) return this.#drop(true)
     if (this.#fillAtHead !== undefined) this.#deposit.begin(this.#fillAtHead())
-    const fields = this.#changedSince()
+    const fields = this.#changedSince([...res.getHeaderNames(), ...this.#prepared.keys()])
     if (fields === undefined) return
     this.#fields = fields
     const decision = this.#keeper.again(this.#kept, fields, target)
@@ -283,12 +269,10 @@ export class Exchange implements Watcher {
   }
 
   /** The handler's fields with what others have made of these names since we looked at the head; undefined: nothing. */
-  #changedSince(names?: ReadonlySet<string>): Fields | undefined {
-    const now = headOf(this.#res)
+  #changedSince(names: Iterable<string>): Fields | undefined {
     const changed = new Set<string>()
-    for (const name of new Set([...now.keys(), ...this.#prepared.keys()])) {
-      if (names?.has(name) === false) continue
-      if (String(now.get(name)?.value) !== String(this.#prepared.get(name)?.value)) changed.add(name)
+    for (const name of names) {
+      if (String(this.#res.getHeader(name)) !== String(this.#prepared.get(name)?.value)) changed.add(name)
     }
     if (changed.size === 0) return undefined
     const isChanged = ([name]: readonly [string, string]): boolean => changed.has(name.toLowerCase())
@@ -313,10 +297,25 @@ export class Exchange implements Watcher {
     return new Deposit({ responses, headers: this.#headers, spare, classify: this.#classify, fill, onError })
   }
 
-  #revalidationOf({ spare, variants = [], background = false }: Why): Revalidation {
-    const asks = this.#deposit.isOpen && this.#req.method !== 'HEAD'
-    const honoursRequest = this.settings.requestDirectives
-    return new Revalidation({ spare, variants, background, asks, headers: this.#headers, honoursRequest })
+  #substituteOf({ forward, spare, variants = [], background = false }: Why): Substitute | undefined {
+    if (spare === undefined && variants.length === 0) return undefined
+    return new Substitute({
+      settings: this.settings,
+      req: this.#req,
+      res: this.#res,
+      headers: this.#headers,
+      content: this.#content,
+      target: this.#target,
+      forward,
+      spare,
+      variants,
+      background,
+      inner: this.#inner,
+      outer: this.#outer,
+      keeper: this.#keeper,
+      deposit: this.#deposit,
+      report: (key, outcome) => this.#report(key, outcome),
+    })
   }
 
   /** Table D: the handler gives the whole answer, or says that the spare entry is still right. */
@@ -324,130 +323,12 @@ export class Exchange implements Watcher {
     // RNG-1: `send` would cut even the head of a HEAD.
     if (this.#req.method === 'HEAD') return this.#inner.change(RANGES, [])
     if (!this.#deposit.isOpen) return
-    const { question } = this.#revalidation
+    const question = this.#substitute?.question ?? []
     // VAL-4: Express never answers 304 to a request that says `no-cache`.
     const reload = question.length > 0 && directivesOf(this.#req)?.noCache === true
     this.#inner.change([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
     this.#selects = [...CONDITIONS, ...RANGES].some((name) => this.#headers[name] !== undefined)
-    if (!this.#revalidation.mayStandIn(504, this.settings.engine.clock.now())) return
-    this.#timer ??= setTimeout(() => this.#standInNow(504), this.settings.handlerTimeoutMs).unref()
-  }
-
-  /** Another answer in place of the handler's, where what is stored makes for one. */
-  #replace(status: number, now: number): TakeOver | undefined {
-    const fields = status === 304 ? fieldsOf(this.#res) : []
-    const verdict = this.#revalidation.judge(status, fields, now)
-    switch (verdict?.kind) {
-      case 'stand-in':
-        return this.#standIn(verdict.entry, status)
-      case 'confirmed':
-        return this.#confirmed(verdict.entry, fields, now)
-      case 'ask-again':
-        return this.#askAgain()
-      case undefined:
-        return undefined
-    }
-  }
-
-  /** Answer from the spare entry at once, in place of a handler that has failed in this way. */
-  #standInNow(status: number): boolean {
-    const { spare } = this.#why
-    const now = this.settings.engine.clock.now()
-    if (this.#done || spare === undefined || !this.#revalidation.mayStandIn(status, now)) return false
-    return takeOver(this.#res, (out) => this.#standIn(spare, status)(out))
-  }
-
-  /** DV-5 */
-  #standIn(entry: ResponseEntry, status: number): TakeOver {
-    const { forward } = this.#why
-    const ttl = Math.floor((entry.staleAt - this.settings.engine.clock.now()) / 1_000)
-    this.#drop(false)
-    const outcome = { hit: false, forward, forwardStatus: status, ttl, detail: 'stale-if-error', rule: 'DV-5' }
-    return this.#answerFrom(entry, outcome)
-  }
-
-  /** DV-1: the stored response is right; what the 304 says of it is taken over. */
-  #confirmed(from: ResponseEntry, fields: Fields, now: number): TakeOver | undefined {
-    const freshened = this.#freshen(from, fields, now)
-    if (freshened === undefined) return undefined
-    const { entry, decision } = freshened
-    const stored = !('refused' in decision) && this.settings.engine.reachable
-    const outcome: Outcome = {
-      hit: false,
-      forward: this.#why.forward,
-      forwardStatus: 304,
-      ...(stored ? { ttl: Math.floor((entry.staleAt - now) / 1_000) } : {}),
-      stored,
-      ...('refused' in decision ? { detail: decision.refused } : {}),
-      rule: 'DV-1',
-      ...(decision.rule === undefined ? {} : { storingRule: decision.rule }),
-    }
-    return this.#answerFrom(entry, outcome)
-  }
-
-  #freshen(entry: ResponseEntry, fields: Fields, now: number): Freshened | undefined {
-    const target = this.#target
-    if (target === undefined || !this.#deposit.isOpen) return undefined
-    const [keeper, deposit, outer, { targets }] = [this.#keeper, this.#deposit, this.#outer, this.settings]
-    const method = this.#req.method === 'HEAD' ? 'GET' : (this.#req.method ?? '')
-    return freshen({ entry, fields, method, now, target, keeper, deposit, outer, targets })
-  }
-
-  /** VAL-20: what a HEAD says of the stored answer to GET. */
-  #heed(fields: Fields, now: number): void {
-    const { spare } = this.#why
-    if (spare === undefined) return
-    if (judgeHead(fields, spare.value) === 'confirms') {
-      this.#freshen(spare, fields, now)
-      return
-    }
-    this.#deposit.forgetAll()
-  }
-
-  /** Answer from an entry in the handler's place. */
-  #answerFrom(entry: ResponseEntry, outcome: Outcome): TakeOver {
-    const { settings } = this
-    const [res, method] = [this.#res, this.#req.method]
-    this.#done = true
-    this.#inner.restore()
-    return (out) => {
-      this.#report(entry.key, outcome)
-      this.#outer.restore()
-      res.statusMessage = ''
-      replay({
-        req: { method, headers: this.#headers },
-        res: {
-          ...out,
-          setHeader: res.setHeader.bind(res),
-          get statusMessage() {
-            return res.statusMessage
-          },
-          set statusMessage(reason: string) {
-            res.statusMessage = reason
-          },
-        },
-        entry,
-        outcome,
-        settings,
-        key: entry.key,
-        now: settings.engine.clock.now(),
-        mayCut: this.#mayCut,
-      })
-    }
-  }
-
-  /** Run the application once more, without a condition, and give the client what that brings. */
-  #askAgain(): TakeOver {
-    this.#drop(false)
-    this.#deposit.forgetSpare()
-    this.#done = true
-    this.#inner.restore()
-    return (out) => {
-      const { forward } = this.#why
-      this.#report(this.#target?.primary, { hit: false, forward, forwardStatus: 304, rule: 'DV-3' })
-      this.#outer.restore()
-      rerun({ req: this.#req, res: this.#res, headers: this.#headers, content: this.#content, out })
-    }
+    this.#substitute?.limitWait()
   }
 
   /** What is to be kept of this response, or why nothing is. */
@@ -529,9 +410,17 @@ export class Exchange implements Watcher {
     this.#deposit.drop(remember)
   }
 
+  /** The outer fill ends, and nobody waits for it. */
+  #leave(): void {
+    this.#drop(true)
+    this.#substitute?.close()
+    this.#substitute = undefined
+    this.#inner.restore()
+  }
+
   /** The connection is done with: what was not committed by now never will be. */
   #close(): void {
-    clearTimeout(this.#timer)
+    this.#substitute?.close()
     this.#inner.restore()
     if (!this.#res.writableEnded) this.#drop(false)
   }

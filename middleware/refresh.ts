@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Claimed } from '../lib/claim.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import { secondPass, serverOf, without } from './second-pass.ts'
 import type { Settings } from './settings.ts'
@@ -42,12 +43,20 @@ export function refresh({ req, settings, entry, content }: Refresh): boolean {
   if (value.vary.some((name) => NOT_CARRIED.has(name))) return false
   const { engine } = settings
   if (engine.clock.now() < value.refreshableAt) return true
-  const started = engine.refresh(() =>
-    secondPass({ client: req, server, headers: without(req.headers, NOT_CARRIED), entry, content }).finally(() => {
-      // Where it has failed this entry is still there.
+  const run = (claimed: Claimed<ResponseEntry>): Promise<void> | undefined => {
+    if (claimed.kind !== 'won') return undefined
+    const { lease } = claimed
+    return secondPass({ client: req, server, headers: without(req.headers, NOT_CARRIED), entry, lease, content })
+  }
+  const started = engine.refresh(async () => {
+    try {
+      const claimed = engine.responses.claimRefresh(entry)
+      await (claimed instanceof Promise ? claimed.then(run) : run(claimed))
+    } finally {
+      // Where it has failed, or is another process's, this entry is still there.
       value.refreshableAt = engine.clock.now() + BACK_OFF_MS
-    }),
-  )
+    }
+  })
   if (started) value.refreshableAt = Number.POSITIVE_INFINITY
   return started
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { RequestHeaders } from '../lib/http/fields.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
+import type { FillLease } from '../lib/stores/store.ts'
 import type { RoutedRequest } from './types.ts'
 
 /**
@@ -16,7 +17,15 @@ const TIMEOUT_MS = 30_000
 const REFRESH: unique symbol = Symbol.for('cachewell.refresh') as never
 
 interface Marked {
-  [REFRESH]?: { readonly entry: ResponseEntry | undefined }
+  [REFRESH]?: Refreshed
+}
+
+/** What a second pass is about. */
+export interface Refreshed {
+  /** What is to be refreshed, where that is known. */
+  readonly entry: ResponseEntry | undefined
+  /** The right to do so, where other processes were asked for it. */
+  readonly lease?: FillLease | undefined
 }
 
 /** Is this request one of ours, to be answered by the handler? Rate limiters and loggers may ask, too. */
@@ -24,9 +33,9 @@ export function isRefresh(req: IncomingMessage): boolean {
   return (req as Marked)[REFRESH] !== undefined
 }
 
-/** The entry that a background refresh is about. */
-export function refreshedEntry(req: IncomingMessage): ResponseEntry | undefined {
-  return (req as Marked)[REFRESH]?.entry
+/** What a background refresh is about; undefined for any other request. */
+export function refreshOf(req: IncomingMessage): Refreshed | undefined {
+  return (req as Marked)[REFRESH]
 }
 
 /** The server a request came to; undefined where it came from none. */
@@ -39,19 +48,17 @@ export function without(headers: RequestHeaders, names: ReadonlySet<string>): Re
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.has(name)))
 }
 
-export interface SecondPass {
+export interface SecondPass extends Refreshed {
   readonly client: IncomingMessage
   readonly server: Server
   readonly headers: RequestHeaders
-  /** What is to be refreshed, where that is known. */
-  readonly entry: ResponseEntry | undefined
   readonly content?: Buffer | undefined
   /** Look at the response from its beginning. */
   readonly watch?: (res: ServerResponse) => void
 }
 
 /** Run the application once more; settles when it has answered or taken too long. */
-export function secondPass({ client, server, headers, entry, content, watch }: SecondPass): Promise<void> {
+export function secondPass({ client, server, headers, entry, lease, content, watch }: SecondPass): Promise<void> {
   return new Promise((resolve) => {
     const socket = Object.assign(new Nowhere(), {
       remoteAddress: client.socket.remoteAddress,
@@ -59,7 +66,7 @@ export function secondPass({ client, server, headers, entry, content, watch }: S
       server,
     }) as unknown as Socket
     const req = new IncomingMessage(socket)
-    ;(req as Marked)[REFRESH] = { entry }
+    ;(req as Marked)[REFRESH] = { entry, lease }
     req.method = content === undefined ? 'GET' : (client.method ?? '')
     req.url = (client as RoutedRequest).originalUrl ?? client.url ?? '/'
     req.httpVersion = '1.1'

@@ -16,7 +16,7 @@ import {
 } from '../lib/responses.ts'
 import type { Awaitable } from '../lib/stores/store.ts'
 import { contentKey, takeContent } from './content.ts'
-import type { Classified } from './deposit.ts'
+import type { Place } from './deposit.ts'
 import { Exchange, exchangeOf, type Why } from './exchange.ts'
 import { watch } from './intercept.ts'
 import { keyOf, type Mount, type Pass } from './mount.ts'
@@ -25,7 +25,7 @@ import { refresh } from './refresh.ts'
 import { mayBeCut, replay } from './replay.ts'
 import { bypassReason, credentialsOf, directivesOf, hideStrippedQuery, requestTarget } from './request.ts'
 import type { SearchClasses } from './search-classes.ts'
-import { isRefresh, refreshedEntry } from './second-pass.ts'
+import { isRefresh, refreshOf } from './second-pass.ts'
 import type { Settings } from './settings.ts'
 import { passMethod } from './write.ts'
 
@@ -42,6 +42,10 @@ interface Visit extends FillTarget {
   readonly pass: Pass
   /** Query parameters were taken out: the handler must see the shorter path, too. */
   readonly stripped: boolean
+  /** The key of this URL alone, where `primary` may be that of a class of URLs. */
+  readonly own: string
+  /** Undefined where no other URL may share what is kept. */
+  readonly classes: SearchClasses | undefined
   readonly credentials: Credentials | undefined
   readonly directives: CacheControl | undefined
   /** Of a QUERY: part of its key. */
@@ -88,7 +92,10 @@ async function serveQuery(visit: Visit): Promise<void> {
     const content = await takeContent(req, mount.settings.maxBodySize)
     const key = content === undefined ? undefined : contentKey(content, req.headers)
     if (key === undefined) passUnkeyed(mount, req, res, pass, 'body', 'DR-3')
-    else proceed({ ...visit, content, primary: queryPrimaryKey(visit.primary, key) })
+    else {
+      const primary = queryPrimaryKey(visit.primary, key)
+      proceed({ ...visit, content, primary, own: primary })
+    }
   } catch (cause) {
     failed(visit, cause)
   }
@@ -144,15 +151,21 @@ function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pa
   const target = requestTarget(req, settings, mount.app)
   if (target === undefined) return 'target'
   const { uri, path, stripped } = target
+  // QRY-12: what a QUERY brings is kept for its URL alone, so that a write to that ends it.
+  const classes = req.method === 'QUERY' ? undefined : settings.searchClasses
+  const own = keyOf(mount, req, uri)
+  const shared = classes?.classOf(uri)
   return {
     mount,
     req,
     res,
     pass,
-    primary: keyOf(mount, req, settings.searchClasses?.classOf(uri) ?? uri),
+    primary: shared === undefined ? own : keyOf(mount, req, shared),
+    own,
     uri,
     path,
     stripped,
+    classes,
     credentials: credentialsOf(req, settings),
     directives: directivesOf(req),
     content: undefined,
@@ -244,7 +257,7 @@ function forward(visit: Visit, miss: Miss, why: Why, since: number | undefined):
   const began = since ?? now
   // CST-5: who has waited says so, also where it was in vain.
   const waited = since === undefined ? why : { ...why, collapsed: false as const }
-  if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, waited)
+  if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, waited, since)
   return wait(visit, flight, { miss, why, since: began })
 }
 
@@ -290,7 +303,7 @@ function unrecordedReason({ req, res, mount, directives, ...target }: Visit, mis
 }
 
 /** Let the handler answer, and record it. */
-function fill(visit: Visit, miss: Miss, why: Why): void {
+function fill(visit: Visit, miss: Miss, why: Why, since: number | undefined): void {
   const { req, credentials } = visit
   const { responses } = visit.mount.settings.engine
   if (req.method === 'HEAD') {
@@ -298,14 +311,44 @@ function fill(visit: Visit, miss: Miss, why: Why): void {
     const heeding = why.spare === undefined ? undefined : responses.begin(visit, miss, req.headers, false)
     return passOn(visit, heeding, { detail: 'head', ...why })
   }
-  passOn(visit, responses.begin(visit, miss, req.headers, credentials === undefined), why)
+  const fill = responses.begin(visit, miss, req.headers, credentials === undefined)
+  // CCQ-5: who reloads wants the handler's word, whoever else is asking for it.
+  if (fill.flight === undefined || why.forward === 'request') return passOn(visit, fill, why)
+  claim(visit, fill, why, since)
+}
+
+/** Of all processes one asks the handler; the others wait for what it stores, no longer than the lock wait. */
+function claim(visit: Visit, fill: Fill, why: Why, since: number | undefined): void {
+  const { responses, clock } = visit.mount.settings.engine
+  const began = since ?? clock.monotonic()
+  const waitMs = LOCK_WAIT_MS - (clock.monotonic() - began)
+  const claimed = responses.claim(fill, { headers: visit.req.headers, spare: why.spare, waitMs })
+  if (!(claimed instanceof Promise)) return passOn(visit, fill, why)
+  claimed
+    .then((won) => {
+      switch (won.kind) {
+        case 'won':
+          return passOn(visit, responses.leased(fill, won.lease), why)
+        case 'found':
+          responses.land(fill, won.found)
+          return decide(visit, won.found, began)
+        case 'late':
+          return passOn(visit, responses.leased(fill, undefined), { ...why, collapsed: false })
+        case 'unshared':
+          responses.unshare(fill)
+          return passOn(visit, fill, why)
+      }
+    })
+    .catch((cause) => failed(visit, cause))
 }
 
 /** A background refresh: nobody waits, and what is stored is asked about. */
 function refill(visit: Visit): void {
-  const entry = refreshedEntry(visit.req)
+  const { entry, lease } = refreshOf(visit.req) ?? {}
   const spare = entry?.key.startsWith(visit.primary) === true ? { spare: entry } : {}
-  fill(visit, NOTHING_STORED, { forward: 'stale', background: true, ...spare })
+  const { responses } = visit.mount.settings.engine
+  const fill = responses.begin(visit, NOTHING_STORED, visit.req.headers, visit.credentials === undefined)
+  passOn(visit, responses.leased(fill, lease), { forward: 'stale', background: true, ...spare })
 }
 
 /** Let the handler answer, and leave it at that. */
@@ -314,11 +357,10 @@ function unfilled(visit: Visit, why: Why): void {
 }
 
 function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
-  const { mount, req, res, credentials, primary, uri, path, content } = visit
+  const { mount, req, res, own, classes, credentials, uri, path, content } = visit
   const { settings } = mount
-  const target = { primary, uri, path }
-  const { searchClasses } = settings
-  const classify = searchClasses === undefined ? undefined : (fields: Fields) => classOf(visit, searchClasses, fields)
+  const target = { primary: own, uri, path }
+  const classify = classes === undefined ? undefined : (fields: Fields) => placeOf(visit, classes, fields)
   const exchange = new Exchange({ settings, req, res, target, credentials, fill, classify, content, ...why })
   if (visit.stripped) hideStrippedQuery(req, settings)
   mount.prepare?.(exchange)
@@ -330,11 +372,10 @@ function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
   }
 }
 
-/** Where an answer is kept that says which URLs it is good for. */
-function classOf({ mount, req, uri, path }: Visit, classes: SearchClasses, fields: Fields): Classified | undefined {
+/** Where an answer is kept that may say which URLs it is good for. */
+function placeOf({ mount, req, own, uri, path }: Visit, classes: SearchClasses, fields: Fields): Place {
   const name = classes.learn(uri, fields)
-  // QRY: the content of a QUERY is told apart already, its URL is not.
-  if (name === undefined || req.method === 'QUERY') return undefined
+  if (name === undefined) return { primary: own, tags: [] }
   return { primary: keyOf(mount, req, name), tags: classTags([tagOf.uri(uri), tagOf.path(path)]) }
 }
 

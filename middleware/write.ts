@@ -31,18 +31,23 @@ export function passMethod(mount: Mount, req: IncomingMessage, res: ServerRespon
   })
   const why = { forward: 'method', ruleAtHead } as const
   let primary: string
+  let keys: readonly string[]
   try {
     primary = keyOf(mount, req, uri)
+    const shared = settings.searchClasses?.classOf(uri)
+    keys = shared === undefined ? [primary] : [primary, keyOf(mount, req, shared)]
   } catch (cause) {
     // Without its key nothing of the target can be looked up; what was announced stays.
     engine.events.emit('error', { where: 'options', cause })
     return passExchange(mount, req, res, next, why)
   }
   // GRP-4, GRP-5: what shares a group with something that goes, goes too.
-  announceWrite(res, engine, () => {
-    const gone = judgement.uris.length > 0 ? engine.responses.tagsOf(primary) : []
-    return gone instanceof Promise ? gone.then(groupsAmong) : groupsAmong(gone)
-  })
+  for (const key of keys) {
+    announceWrite(res, engine, () => {
+      const gone = judgement.uris.length > 0 ? engine.responses.tagsOf(key) : []
+      return gone instanceof Promise ? gone.then(groupsAmong) : groupsAmong(gone)
+    })
+  }
   if (settings.profile === 'safe' || !isStorableWrite(method)) return passExchange(mount, req, res, next, why)
   const credentials = credentialsOf(req, settings)
   const named = { primary, uri, path }

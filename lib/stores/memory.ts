@@ -2,15 +2,17 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { type Entry, isDead } from '../entry.ts'
 import { TagLedger } from '../tags.ts'
-import type {
-  Ack,
-  EntryPage,
-  InvalidationReceipt,
-  InvalidationTargets,
-  ListOptions,
-  SetResult,
-  Store,
-  StoreStats,
+import {
+  type Ack,
+  ALONE,
+  type ClaimResult,
+  type EntryPage,
+  type InvalidationReceipt,
+  type InvalidationTargets,
+  type ListOptions,
+  type SetResult,
+  type Store,
+  type StoreStats,
 } from './store.ts'
 
 export interface MemoryStoreOptions {
@@ -88,11 +90,19 @@ export class MemoryStore implements Store {
     const validity = ledger.judge(entry)
     if (validity !== 'valid') return validity === 'invalid' ? 'invalidated' : 'unavailable'
     const present = this.#slots.peek(entry.key)
-    if (present !== undefined && present.entry.fence > entry.fence && this.#isRight(present)) return 'fenced'
+    const isLate = present !== undefined && entry.fence > 0 && present.entry.fence > entry.fence
+    if (isLate && this.#isRight(present)) return 'fenced'
     this.#slots.set(entry.key, { entry, stamp: ledger.stamp })
     this.#peakBytes = Math.max(this.#peakBytes, this.#slots.calculatedSize)
     return 'stored'
   }
+
+  /** Nobody shares this store. */
+  acquire(): ClaimResult {
+    return ALONE
+  }
+
+  release(): void {}
 
   touch(key: string, staleAt: number, deleteAt: number): boolean {
     const entry = this.get(key)

@@ -1,9 +1,11 @@
 import { hash, randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Entry } from '../entry.ts'
+import { LOCK_WAIT_MS } from '../lease.ts'
 import type { RedisClient } from '../redis.ts'
 import { type LedgerChange, TagLedger, type Token } from '../tags.ts'
 import { registeredLease, type ScriptRunner } from './redis-scripts.ts'
+import type { Claim, ClaimResult, FillLease } from './store.ts'
 
 /** Sends one command under the deadline; rejects when it cannot be sent, is late or fails. */
 export type SendCommand = <T>(
@@ -41,6 +43,11 @@ export interface MirrorOptions {
   readonly onTime: (theirs: number, sentAt: number, receivedAt: number) => void
 }
 
+/** What the store script makes of a frame. */
+type StoreVerdict = 'stored' | 'invalidated' | 'fenced'
+
+/** How long the server keeps a lease that nobody gives back (ms); whoever waits takes it over long before. */
+const LEASE_KEPT_MS = 10 * LOCK_WAIT_MS
 /** How many incarnations that have ended are remembered: one that comes back is a server that lost history. */
 const MAX_PAST = 64
 /** How many of the latest tokens are remembered, to tell what is behind from what was lost. */
@@ -77,6 +84,11 @@ export class Mirror {
   /** Where the entry of a full key is kept. */
   entryKey(key: string): string {
     return `${this.#options.slot}:e:${hashedKey(key)}`
+  }
+
+  /** Where the right to fill a full key is kept. */
+  leaseKey(key: string): string {
+    return `${this.#options.slot}:l:${hashedKey(key)}`
   }
 
   /** Whether this mirror stands exactly where the server's token says. */
@@ -151,24 +163,32 @@ export class Mirror {
     }
   }
 
-  /** Keep a frame unless a write has overtaken its fill. */
-  async store(entry: Entry, frame: Buffer, lifetimeMs: number): Promise<'stored' | 'invalidated' | 'fenced'> {
+  /** Keep a frame unless a write, or a newer fill, has overtaken its fill; the lease ends with it. */
+  async store(entry: Entry, frame: Buffer, lifetimeMs: number, lease?: FillLease): Promise<StoreVerdict> {
     const [v, i, n, b] = this.#metadata
     const { seq, nonce } = this.ledger.token
     const args = [entry.incarnation, String(entry.seq), String(entry.fence), String(lifetimeMs), frame]
-    args.push(
-      entry.kind === 'value' ? '1' : '0',
-      entry.name,
-      String(seq),
-      nonce,
-      String(entry.tags.length),
-      ...entry.tags,
-    )
-    const keys = [this.entryKey(entry.key), v, i, n, b]
-    return (await this.#options.send((_, scripts) => scripts.run('store', keys, args))) as
-      | 'stored'
-      | 'invalidated'
-      | 'fenced'
+    args.push(entry.kind, entry.name, String(seq), nonce, lease?.token ?? '', String(entry.tags.length), ...entry.tags)
+    const keys = [this.entryKey(entry.key), v, i, n, b, this.leaseKey(lease?.key ?? entry.key)]
+    return (await this.#options.send((_, scripts) => scripts.run('store', keys, args))) as StoreVerdict
+  }
+
+  /** Ask for the right to fill. */
+  async acquire({ key, incarnation, seq, seen }: Claim): Promise<ClaimResult> {
+    const token = randomBytes(8).toString('hex')
+    const [v, , n] = this.#metadata
+    const keys = [this.leaseKey(key), n, this.entryKey(key), v]
+    const args = [token, String(LOCK_WAIT_MS), String(LEASE_KEPT_MS), incarnation, String(seq), String(seen ?? -1)]
+    const reply = await this.#options.send((_, scripts) => scripts.run('acquire', keys, args))
+    const [kind, fenceText] = reply as readonly [ClaimResult['kind'], string]
+    const fence = Number(fenceText)
+    if (kind === 'mine') return { kind, lease: { key, token, fence } }
+    return kind === 'filled' ? { kind, fence } : { kind }
+  }
+
+  /** Give the right to fill back; `unsharedMs`: how long nobody is to wait for this key. */
+  async release({ key, token }: FillLease, unsharedMs: number): Promise<void> {
+    await this.#options.send((_, scripts) => scripts.run('release', [this.leaseKey(key)], [token, String(unsharedMs)]))
   }
 
   /** Ask the server about an entry that this mirror cannot judge: the seq up to which it is right, undefined when it is not. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RedisClient } from '../redis.ts'
 import { MAX_BANS, MAX_TAG_RECORDS } from '../tags.ts'
+import { ACQUIRE, RELEASE } from './redis-fill-scripts.ts'
 
 /**
  * The scripts that run inside Redis. All keys of one call are in KEYS and in one slot; everything else is an argument. Metadata
@@ -8,11 +9,11 @@ import { MAX_BANS, MAX_TAG_RECORDS } from '../tags.ts'
  *
  *     v  STRING  "incarnation:seq:nonce:floor"
  *     i  ZSET    tag -> seq of its last invalidation      and the marker "@<incarnation>" at 0
- *     n  HASH    seq -> nonce of the latest seqs          and 'inc' -> incarnation
+ *     n  HASH    seq -> nonce of the latest seqs          and 'inc' -> incarnation, 'fence' -> fills that had a lease
  *     b  ZSET    pattern -> seq (bans)                    and the marker "@<incarnation>" at 0
  *     r  ZSET    process -> end of its lease (Redis TIME) and "@since" -> when this registry began
  */
-export type ScriptName = 'sync' | 'invalidate' | 'store' | 'check'
+export type ScriptName = 'sync' | 'invalidate' | 'store' | 'check' | 'acquire' | 'release'
 
 /** How many seqs keep their nonce, as proof of one history. */
 const HISTORY = 1024
@@ -36,6 +37,13 @@ end
 
 local function text(number)
   return string.format('%.0f', number)
+end
+
+-- Eight bytes, the highest first.
+local function number(bytes, first)
+  local value = 0
+  for at = first, first + 7 do value = value * 256 + string.byte(bytes, at) end
+  return value
 end
 
 local function read(v, i, n, b)
@@ -259,23 +267,36 @@ return {
 }
 `
 
-// KEYS e v i n b; ARGV inc seq fence pxMs frame isValue name knownSeq knownNonce ntags tags..
+// KEYS e v i n b l; ARGV inc seq fence pxMs frame kind name knownSeq knownNonce lease ntags tags..
 const STORE = `
-local e, v, i, n, b = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local state = read(v, i, n, b)
-if not state or state.inc ~= ARGV[1] then return 'invalidated' end
--- The counter of a server that lost history may pass ours again: only the nonce tells.
-if not knows(n, state, tonumber(ARGV[8]), ARGV[9]) then return 'invalidated' end
-if not right(state, i, b, tonumber(ARGV[2]), ARGV[6], ARGV[7], tonumber(ARGV[10]), 11) then return 'invalidated' end
--- Incarnation, seq and fence in the fixed header of the frame that is there.
-local head = tostring(redis.pcall('GETRANGE', e, '20', '51'))
-if #head == 32 and string.sub(head, 1, 16) == ARGV[1] then
-  local fence = 0
-  for at = 25, 32 do fence = fence * 256 + string.byte(head, at) end
-  if fence > tonumber(ARGV[3]) then return 'fenced' end
+local e, v, i, n, b, l = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local isValue = ARGV[6] == 'value' and '1' or '0'
+
+local function judge()
+  local state = read(v, i, n, b)
+  if not state or state.inc ~= ARGV[1] then return 'invalidated' end
+  -- The counter of a server that lost history may pass ours again: only the nonce tells.
+  if not knows(n, state, tonumber(ARGV[8]), ARGV[9]) then return 'invalidated' end
+  local function isRight(seq) return right(state, i, b, seq, isValue, ARGV[7], tonumber(ARGV[11]), 12) end
+  local seq, fence = tonumber(ARGV[2]), tonumber(ARGV[3])
+  if not isRight(seq) then return 'invalidated' end
+  -- Incarnation, seq and fence in the fixed header of the frame that is there.
+  local head = tostring(redis.pcall('GETRANGE', e, '20', '51'))
+  if #head < 32 or string.sub(head, 1, 16) ~= ARGV[1] then return 'stored' end
+  local presentSeq, presentFence = number(head, 17), number(head, 25)
+  if ARGV[6] == 'variants' then
+    -- An index is made from the one before it; what others have put in meanwhile is not lost.
+    if presentFence >= fence and isRight(presentSeq) then return 'fenced' end
+  elseif presentSeq > seq or (presentSeq == seq and fence > 0 and presentFence > fence) then
+    return 'fenced'
+  end
+  return 'stored'
 end
-redis.call('SET', e, ARGV[5], 'PX', ARGV[4])
-return 'stored'
+
+local verdict = judge()
+if verdict == 'stored' then redis.call('SET', e, ARGV[5], 'PX', ARGV[4]) end
+if ARGV[10] ~= '' and string.match(ask('GET', l) or '', '^%x+') == ARGV[10] then redis.call('DEL', l) end
+return verdict
 `
 
 // KEYS v i n b; ARGV inc seq isValue name ntags tags..; the seq up to which the entry is right, or -1
@@ -301,6 +322,8 @@ const PLAIN: Scripts = {
   invalidate: script(METADATA + TIME + INVALIDATE),
   store: script(METADATA + JUDGE + STORE),
   check: script(METADATA + JUDGE + CHECK),
+  acquire: script(METADATA + TIME + ACQUIRE),
+  release: script(METADATA + RELEASE),
 }
 
 const FLAGGED: Scripts = {

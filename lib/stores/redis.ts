@@ -14,16 +14,20 @@ import { Link } from './redis-link.ts'
 import { type Announcement, Mirror, newNonce, type SendCommand } from './redis-mirror.ts'
 import { ownBytes, Reads } from './redis-reads.ts'
 import { escapeGlob, scanPage } from './redis-scan.ts'
-import type {
-  Ack,
-  Awaitable,
-  EntryPage,
-  InvalidationReceipt,
-  InvalidationTargets,
-  ListOptions,
-  SetResult,
-  Store,
-  StoreStats,
+import {
+  type Ack,
+  ALONE,
+  type Awaitable,
+  type Claim,
+  type ClaimResult,
+  type EntryPage,
+  type FillLease,
+  type InvalidationReceipt,
+  type InvalidationTargets,
+  type ListOptions,
+  type SetResult,
+  type Store,
+  type StoreStats,
 } from './store.ts'
 
 export interface RedisStoreOptions {
@@ -173,17 +177,37 @@ export class RedisStore implements Store {
     return undefined
   }
 
-  async set(entry: Entry): Promise<SetResult> {
+  async set(entry: Entry, lease?: FillLease): Promise<SetResult> {
     const { mirror } = this.#partition(entry.key)
-    if (mirror.ledger.judge(entry) === 'invalid') return 'invalidated'
     const lifetimeMs = Math.min(Math.ceil(entry.deleteAt - this.#clock.now()), MAX_LIFETIME_MS)
-    if (!this.reachable || !(lifetimeMs > 0)) return 'unavailable'
-    try {
-      return await mirror.store(entry, await encodeEntry(entry, { compressAbove: this.#compressAbove }), lifetimeMs)
-    } catch (cause) {
-      this.#report('redis set', cause)
-      return 'unavailable'
+    const isWrong = mirror.ledger.judge(entry) === 'invalid'
+    if (!isWrong && this.reachable && lifetimeMs > 0) {
+      try {
+        const frame = await encodeEntry(entry, { compressAbove: this.#compressAbove })
+        return await mirror.store(entry, frame, lifetimeMs, lease)
+      } catch (cause) {
+        this.#report('redis set', cause)
+      }
     }
+    if (lease !== undefined) this.release(lease, 0)
+    return isWrong ? 'invalidated' : 'unavailable'
+  }
+
+  acquire(claim: Claim): Awaitable<ClaimResult> {
+    if (!this.reachable) return ALONE
+    return this.#partition(claim.key)
+      .mirror.acquire(claim)
+      .catch((cause: unknown) => {
+        this.#report('redis acquire', cause)
+        return ALONE
+      })
+  }
+
+  release(lease: FillLease, unsharedMs: number): void {
+    if (!this.reachable) return
+    this.#partition(lease.key)
+      .mirror.release(lease, unsharedMs)
+      .catch((cause: unknown) => this.#report('redis release', cause))
   }
 
   async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {

@@ -34,6 +34,37 @@ export type SetResult =
   /** The store cannot be reached or refused. */
   | 'unavailable'
 
+/** The right to fill a key, given to one of all processes that share a store. */
+export interface FillLease {
+  readonly key: string
+  readonly token: string
+  /** Greater than that of every lease before it in this incarnation. */
+  readonly fence: number
+}
+
+/** Who wants to fill a key, and what it knew when it decided to. */
+export interface Claim {
+  readonly key: string
+  /** The state of the ledger as of which it will fill. */
+  readonly incarnation: string
+  readonly seq: number
+  /** Fence of the entry that it found and that will not do; undefined where it found none. */
+  readonly seen: number | undefined
+}
+
+export type ClaimResult =
+  | { readonly kind: 'mine'; readonly lease: FillLease }
+  /** Another process is at it. */
+  | { readonly kind: 'theirs' }
+  /** Somebody has filled it since the caller looked. */
+  | { readonly kind: 'filled'; readonly fence: number }
+  /** What is made for this key could lately not be shared: nobody is to wait. */
+  | { readonly kind: 'unshared' }
+  /** Nobody shares this store: go on without a lease. */
+  | { readonly kind: 'alone' }
+
+export const ALONE: ClaimResult = { kind: 'alone' }
+
 export interface ListOptions {
   readonly cursor: string | undefined
   readonly limit: number
@@ -60,13 +91,17 @@ export interface Store {
   get(key: string): Awaitable<Entry | undefined>
   /** The same if it is at hand without asking anybody; undefined where somebody would have to be asked. */
   peek(key: string): Entry | undefined
-  /** Keep an entry, unless a write has overtaken its fill. */
-  set(entry: Entry): Awaitable<SetResult>
-  /** Change when an entry ends; false when there is none. */
+  /** Keep an entry, unless a write or a newer fill has overtaken its fill; the lease it was filled under ends. */
+  set(entry: Entry, lease?: FillLease): Awaitable<SetResult>
+  /** Ask for the right to fill a key among all processes that share this store. Never rejects. */
+  acquire(claim: Claim): Awaitable<ClaimResult>
+  /** Give it back without having filled; `unsharedMs`: how long nobody is to wait for this key. Never rejects. */
+  release(lease: FillLease, unsharedMs: number): void
+  /** Change when a fresh entry ends; false when there is none. */
   touch(key: string, staleAt: number, deleteAt: number): Awaitable<boolean>
   /** Drop entries by their full key, to make room or because they are corrupt; no promise to other processes. */
   evict(keys: readonly string[]): Awaitable<void>
-  /** Make everything named wrong, here and (`ack`) elsewhere, and void the fills in flight. */
+  /** Make everything named wrong, or stale, here and (`ack`) elsewhere, and void the fills in flight. */
   invalidate(
     targets: InvalidationTargets,
     options: { readonly ack: Ack; readonly timeoutMs: number },

@@ -6,7 +6,10 @@ import type { RedisStore } from './redis.ts'
 import type {
   Ack,
   Awaitable,
+  Claim,
+  ClaimResult,
   EntryPage,
+  FillLease,
   InvalidationReceipt,
   InvalidationTargets,
   ListOptions,
@@ -67,17 +70,25 @@ export class TieredStore implements Store {
     return entry
   }
 
-  set(entry: Entry): Awaitable<SetResult> {
+  set(entry: Entry, lease?: FillLease): Awaitable<SetResult> {
     // Sound before Redis has answered: memory serves it only under a proven mirror, and an invalidation elsewhere is
     // acknowledged only when that proof has ended.
     this.#keep(entry)
-    return this.#write(entry)
+    return this.#write(entry, lease)
   }
 
-  async #write(entry: Entry): Promise<SetResult> {
-    const result = await this.#redis.set(entry)
+  async #write(entry: Entry, lease: FillLease | undefined): Promise<SetResult> {
+    const result = await this.#redis.set(entry, lease)
     if (result === 'invalidated' || result === 'fenced') this.#memory.evict([entry.key])
     return result
+  }
+
+  acquire(claim: Claim): Awaitable<ClaimResult> {
+    return this.#redis.acquire(claim)
+  }
+
+  release(lease: FillLease, unsharedMs: number): void {
+    this.#redis.release(lease, unsharedMs)
   }
 
   async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {

@@ -1,10 +1,12 @@
+import type { RequestListener } from 'node:http'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import sinon from 'sinon'
 import { createCache } from '../../lib/cache.ts'
 import type { CacheOptions } from '../../lib/cache-options.ts'
+import type { RequestShape } from '../support/http-client.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { closeNodes, eventually, isHit, startNode } from '../support/sharing.ts'
+import { closeNodes, eventually, isHit, type Node, startNode } from '../support/sharing.ts'
 
 describeWithRedis('commands sent to Redis', () => {
   let server: RedisServer
@@ -75,6 +77,69 @@ describeWithRedis('commands sent to Redis', () => {
     }
   })
 
+  describe('for a resource that varies', () => {
+    const language = (value: string): RequestShape => ({ path: '/x', headers: { 'Accept-Language': value } })
+    let stored: string[]
+
+    /** Two variants that another process has stored, and a node that knows nothing of them. */
+    async function share(): Promise<Node> {
+      const handler: RequestListener = (req, res) => {
+        res.setHeader('Vary', 'Accept-Language')
+        res.end(req.headers['accept-language'])
+      }
+      const other = await startNode(new Map(), { ...options(), memory: false }, handler)
+      await other.cache.ready()
+      await other.cache.get('nobody')
+      stored = []
+      for (const value of ['de', 'fr']) {
+        sent.length = 0
+        await other.send(language(value))
+        await eventually(() => sent.filter((name) => name.startsWith('eval')).length >= 3)
+        stored.push(sent.join())
+      }
+      const node = await startNode(new Map(), { ...options(), memory: false })
+      await node.cache.ready()
+      await node.cache.get('nobody')
+      sent.length = 0
+      return node
+    }
+
+    it('a hit is one command, two for whoever does not know yet how it varies', async () => {
+      const node = await share()
+      expect(isHit(await node.send(language('de')))).to.equal(true)
+      expect(sent).to.deep.equal(['mget', 'mget'])
+      for (const value of ['de', 'fr', 'de']) {
+        sent.length = 0
+        const answer = await node.send(language(value))
+        expect([answer.text, isHit(answer)]).to.deep.equal([value, true])
+        expect(sent).to.deep.equal(['mget'])
+      }
+    })
+
+    it('a miss is at most four', async () => {
+      await share()
+      // Where a script is new to the server it is sent twice.
+      expect(stored[1]).to.equal('mget,evalsha,evalsha,evalsha')
+    })
+  })
+
+  it('for a miss there are three: look, ask for the lease, store', async () => {
+    await fill(1)
+    const node = await startNode(new Map(), { ...options(), memory: false })
+    await node.cache.ready()
+    await node.cache.get('nobody')
+    for (const path of ['/y', '/z']) {
+      sent.length = 0
+      await node.get(path)
+      await eventually(() => sent.length >= 3)
+      expect(sent).to.deep.equal(['mget', 'evalsha', 'evalsha'])
+    }
+    sent.length = 0
+    await node.cache.remember('new', {}, () => 1)
+    await eventually(() => sent.length >= 3)
+    expect(sent).to.deep.equal(['mget', 'evalsha', 'evalsha'])
+  })
+
   it('for 50 readers of one key there is one', async () => {
     await fill(1)
     const node = await startNode(new Map(), { ...options(), memory: false })
@@ -108,6 +173,6 @@ describeWithRedis('commands sent to Redis', () => {
     await node.cache.delete('k')
     await node.cache.health()
     await node.cache.entries()
-    expect(new Set(sent)).to.deep.equal(new Set(['evalsha', 'eval', 'mget', 'ping', 'scan']))
+    expect(new Set(sent), sent.join()).to.deep.equal(new Set(['evalsha', 'eval', 'mget', 'ping', 'scan']))
   })
 })

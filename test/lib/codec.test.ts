@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { decodeEntry, encodeEntry, frameCoherence } from '../../lib/codec.ts'
 import type { Entry } from '../../lib/entry.ts'
 import { type ResponseParts, storedResponse } from '../../lib/http/stored-response.ts'
+import { responseParts } from '../support/entries.ts'
 
 const BASE = {
   key: 'R 1 app G http://a.test/p?q=1',
@@ -20,9 +21,7 @@ const BASE = {
   size: 640,
 } as const
 
-const PARTS: ResponseParts = {
-  status: 200,
-  reason: undefined,
+const PARTS = responseParts({
   fields: [
     ['Content-Type', 'text/html; charset=utf-8'],
     ['Link', '</a>; rel=preload'],
@@ -31,17 +30,9 @@ const PARTS: ResponseParts = {
     ['Date', 'Tue, 14 Nov 2023 22:13:20 GMT'],
   ],
   body: Buffer.from('<p>hello</p>'),
-  initialAge: 0,
   vary: ['accept-language'],
-  audience: 'everyone',
-  withheld: [],
-  alwaysValidate: false,
   staleWhileRevalidate: 30_000,
-  staleIfError: 0,
-  staleIfDisconnected: false,
-  mustRevalidate: false,
-  immutable: false,
-}
+})
 
 const PLAIN = { compressAbove: false } as const
 

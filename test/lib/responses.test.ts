@@ -4,6 +4,7 @@ import { keyPrefix, primaryKey } from '../../lib/key.ts'
 import { type Fill, type FillTarget, type Lookup, MAX_VARIANTS, type Miss, Responses } from '../../lib/responses.ts'
 import { MemoryStore } from '../../lib/stores/memory.ts'
 import type { InvalidationTargets } from '../../lib/stores/store.ts'
+import { responseParts } from '../support/entries.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const MISS: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
@@ -26,20 +27,7 @@ describe('Responses', () => {
     responses.commit(
       fill,
       {
-        status: 200,
-        reason: undefined,
-        fields: [['Content-Type', 'text/plain']],
-        body: Buffer.from(body),
-        initialAge: 0,
-        vary,
-        audience: 'everyone',
-        withheld: [],
-        alwaysValidate: false,
-        staleWhileRevalidate: 0,
-        staleIfError: 0,
-        staleIfDisconnected: false,
-        mustRevalidate: false,
-        immutable: false,
+        ...responseParts({ body: Buffer.from(body), vary }),
         cachedAt: clock.now(),
         staleAt: clock.now() + 60_000,
         deleteAt: clock.now() + 60_000,

@@ -6,6 +6,7 @@ import { cacheRoute } from '../../middleware/route.ts'
 import { isRefresh } from '../../middleware/second-pass.ts'
 import type { CacheMiddlewareOptions } from '../../middleware/settings.ts'
 import { EXPRESSES, FRAMEWORKS, type Handler, makeListener } from '../support/app.ts'
+import type { Answer } from '../support/http-client.ts'
 import { type Bench, closeSites, makeBench, openSite, type Site, until } from '../support/site.ts'
 
 interface Call {
@@ -187,6 +188,30 @@ for (const framework of FRAMEWORKS) {
           await refreshed()
           expect((await site.get('/a')).text).to.equal('3')
         })
+
+        for (const body of ['question', '']) {
+          it(`gives the handler the content of a QUERY again, ${body.length} octets (QRY-3, QRY-4)`, async () => {
+            const site = await start(async ({ req, res }, number) => {
+              let content = ''
+              for await (const chunk of req) content += String(chunk)
+              res.end(`${number} ${req.method} ${content}`)
+            }, layout)
+            const headers = { 'Content-Type': 'text/plain' }
+            const ask = (content: string): Promise<Answer> =>
+              site.send({ method: 'QUERY', path: '/a', headers, body: content })
+            for (const content of [body, 'another']) await ask(content)
+            bench.clock.advance(12_000)
+            expect((await ask(body)).text).to.equal(`1 QUERY ${body}`)
+            await refreshed()
+            expect(calls.map((call) => call.refresh)).to.deep.equal([false, false, true])
+            const fresh = await ask(body)
+            expect([fresh.text, fresh.header('cache-status')]).to.deep.equal([
+              `3 QUERY ${body}`,
+              'cachewell; hit; ttl=10',
+            ])
+            expect((await ask('another')).text).to.equal('2 QUERY another')
+          })
+        }
 
         it('survives a handler that destroys the refresh', async () => {
           const site = await start(

@@ -1,5 +1,5 @@
 import type { Entry } from '../../lib/entry.ts'
-import { storedResponse } from '../../lib/http/stored-response.ts'
+import { type ResponseParts, storedResponse } from '../../lib/http/stored-response.ts'
 import { keyPrefix, primaryKey, serviceKey, tagOf } from '../../lib/key.ts'
 import type { Store } from '../../lib/stores/store.ts'
 
@@ -52,25 +52,37 @@ export function responseEntry(store: Store, now: number, path: string, wishes: E
     seq,
     fence: wishes.fence ?? 0,
     size: 400 + body.length,
-    value: storedResponse({
-      status: 200,
-      reason: undefined,
-      fields: [
-        ['Content-Type', 'text/plain'],
-        ['X-Twice', 'a'],
-        ['x-twice', 'b'],
-      ],
-      body,
-      initialAge: 0,
-      vary: [],
-      audience: 'anonymous',
-      withheld: [],
-      alwaysValidate: false,
-      staleWhileRevalidate: 0,
-      staleIfError: 0,
-      staleIfDisconnected: false,
-      mustRevalidate: false,
-      immutable: false,
-    }),
+    value: storedResponse(
+      responseParts({
+        fields: [
+          ['Content-Type', 'text/plain'],
+          ['X-Twice', 'a'],
+          ['x-twice', 'b'],
+        ],
+        body,
+        audience: 'anonymous',
+      }),
+    ),
+  }
+}
+
+/** What a 200 for everyone with five bytes is made of, but for these parts. */
+export function responseParts(parts: Partial<ResponseParts> = {}): ResponseParts {
+  return {
+    status: 200,
+    reason: undefined,
+    fields: [],
+    body: Buffer.from('hello'),
+    initialAge: 0,
+    vary: [],
+    audience: 'everyone',
+    withheld: [],
+    alwaysValidate: false,
+    staleWhileRevalidate: 0,
+    staleIfError: 0,
+    staleIfDisconnected: false,
+    mustRevalidate: false,
+    immutable: false,
+    ...parts,
   }
 }

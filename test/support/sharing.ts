@@ -24,9 +24,9 @@ const open = new Set<{ readonly cache: Cache; readonly running: Running }>()
 
 /**
  * Start a node: `GET /x` answers with the row, `PUT /x` raises it and invalidates the tag `x`, `POST /x` raises it only. A row
- * has its path and `all` as tags.
+ * has its path and `all` as tags. `answer`: another handler for reads.
  */
-export async function startNode(database: Database, options: CacheOptions): Promise<Node> {
+export async function startNode(database: Database, options: CacheOptions, answer?: RequestListener): Promise<Node> {
   const warnings: string[] = []
   const logger = { info() {}, warn: (message: string) => void warnings.push(message) }
   const cache = createCache({ namespace: 'shop', leaseMs: 40, logger, ...options })
@@ -38,6 +38,7 @@ export async function startNode(database: Database, options: CacheOptions): Prom
     const path = req.url ?? ''
     if (req.method === 'GET') {
       calls++
+      if (answer !== undefined) return answer(req, res)
       res.setHeader('Content-Type', 'text/plain')
       const row = String(database.get(path) ?? 0)
       if (held === undefined) res.end(row)

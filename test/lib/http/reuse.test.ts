@@ -3,28 +3,13 @@ import type { Entry } from '../../../lib/entry.ts'
 import { parseCacheControl } from '../../../lib/http/cache-control.ts'
 import { currentAge, judgeReuse, type Reuse } from '../../../lib/http/reuse.ts'
 import { type ResponseParts, type StoredResponse, storedResponse } from '../../../lib/http/stored-response.ts'
+import { responseParts } from '../../support/entries.ts'
 
 const STORED_AT = 1_700_000_000_000
 const LIFETIME = 60_000
 
 function entry(parts: Partial<ResponseParts> = {}): Entry<StoredResponse> {
-  const value = storedResponse({
-    status: 200,
-    reason: undefined,
-    fields: [],
-    body: Buffer.alloc(0),
-    initialAge: 0,
-    vary: [],
-    audience: 'everyone',
-    withheld: [],
-    alwaysValidate: false,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    staleIfDisconnected: false,
-    mustRevalidate: false,
-    immutable: false,
-    ...parts,
-  })
+  const value = storedResponse(responseParts(parts))
   const staleAt = STORED_AT + LIFETIME
   const [key, name] = ['R 1 app G http://a.test/', '/']
   const coherence = { incarnation: '0123456789abcdef', seq: 0, fence: 0 }

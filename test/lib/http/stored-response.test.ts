@@ -1,24 +1,10 @@
 import { expect } from 'chai'
 import type { Fields } from '../../../lib/http/fields.ts'
 import { storedResponse } from '../../../lib/http/stored-response.ts'
+import { responseParts } from '../../support/entries.ts'
 
 function stored(fields: Fields, status = 200, withheld: readonly string[] = []) {
-  return storedResponse({
-    status,
-    reason: undefined,
-    fields,
-    body: Buffer.from('hello'),
-    initialAge: 0,
-    vary: [],
-    audience: 'anonymous',
-    withheld,
-    alwaysValidate: false,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    staleIfDisconnected: false,
-    mustRevalidate: false,
-    immutable: false,
-  })
+  return storedResponse(responseParts({ fields, status, withheld }))
 }
 
 const DATE = ['Date', 'Sat, 21 Nov 2026 00:00:00 GMT'] as const

@@ -9,6 +9,7 @@ import {
   selectingFields,
   validatingFields,
 } from '../../../lib/http/validation.ts'
+import { responseParts } from '../../support/entries.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
 const TODAY = 'Sat, 21 Nov 2026 12:00:00 GMT'
@@ -17,22 +18,7 @@ const LATER = 'Mon, 02 Nov 2026 10:00:01 GMT'
 
 /** A stored 200 with these fields and five bytes. */
 function stored(...fields: Fields): StoredResponse {
-  return storedResponse({
-    status: 200,
-    reason: undefined,
-    fields,
-    body: Buffer.from('hello'),
-    initialAge: 0,
-    vary: [],
-    audience: 'everyone',
-    withheld: [],
-    alwaysValidate: false,
-    staleWhileRevalidate: 0,
-    staleIfError: 0,
-    staleIfDisconnected: false,
-    mustRevalidate: false,
-    immutable: false,
-  })
+  return storedResponse(responseParts({ fields }))
 }
 
 describe('validatingFields', () => {
