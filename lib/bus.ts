@@ -35,10 +35,13 @@ export interface Unreached {
   readonly processes: ReadonlyMap<string, number>
 }
 
+/** What ended a wait: everybody has sent a receipt; the leases of those who have not are over; neither came in time. */
+export type Waited = 'receipts' | 'leases' | 'late'
+
 /** The receipts for one invalidation, collected since before it was sent. */
 export interface Receipts {
-  /** Resolves with true once every process has sent a receipt or its time is over, with false at `until` (monotonic ms). */
-  wait(unreached: Unreached, until: number): Promise<boolean>
+  /** Resolves once every process has sent a receipt or its lease is over; at `until` (monotonic ms) it is late. */
+  wait(unreached: Unreached, until: number): Promise<Waited>
   /** Collect no more; call it when all is done, or has failed. */
   end(): void
 }
@@ -191,7 +194,7 @@ class Collection implements Receipts {
     this.#options.onEnd()
   }
 
-  wait({ token, blindUntil, processes }: Unreached, until: number): Promise<boolean> {
+  wait({ token, blindUntil, processes }: Unreached, until: number): Promise<Waited> {
     const { partition, monotonic } = this.#options
     const owed = new Map(
       [...processes].map(([process, ends]) => [format({ partition, token, process }), ends] as const),
@@ -200,15 +203,20 @@ class Collection implements Receipts {
     this.#early.clear()
     this.#token = token
     if (this.#mayHaveMissed && owed.size > 0) this.askAgain()
-    return new Promise<boolean>((resolve) => {
+    const isBlind = blindUntil > monotonic()
+    return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined
       const wait = (): void => {
         clearTimeout(timer)
         const now = monotonic()
         const ends = Math.max(blindUntil, ...owed.values())
-        if (ends <= now) resolve(true)
+        if (ends <= now) {
+          resolve(owed.size > 0 || isBlind ? 'leases' : 'receipts')
+          return
+        }
         // A timer may fire a little early.
-        else timer = setTimeout(resolve, Math.max(0, Math.ceil(Math.min(ends, until) - now) + 1), ends <= until)
+        const leftMs = Math.max(0, Math.ceil(Math.min(ends, until) - now) + 1)
+        timer = setTimeout(resolve, leftMs, ends <= until ? 'leases' : 'late')
       }
       this.#onReceipt = (receipt) => {
         if (owed.delete(receipt)) wait()

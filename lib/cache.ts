@@ -1,9 +1,11 @@
 import type { Counters } from './analytics/statistics.ts'
 import type { CacheOptions } from './cache-options.ts'
+import { change } from './change.ts'
 import type { Duration } from './duration.ts'
 import { Engine } from './engine.ts'
+import { CacheError } from './errors.ts'
 import type { CacheEvents, Listener } from './events.ts'
-import { integer, milliseconds, oneOf, readOptions, text } from './options.ts'
+import { callback, flag, integer, milliseconds, oneOf, readOptions, text } from './options.ts'
 import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
 import { invalidationTargets, type Targets } from './targets.ts'
 import { Values } from './values.ts'
@@ -11,12 +13,28 @@ import { Values } from './values.ts'
 export interface InvalidateOptions {
   /** How far it must have reached: every process (`'all'`), or Redis, other memories lagging by one lease. @default 'all' */
   readonly ack?: Exclude<Ack, 'memory'>
+  /** Stale from now on instead of gone: it may stand in where stale-while-revalidate and stale-if-error permit. @default false */
+  readonly soft?: boolean
+  /** How many replicas of Redis must have it, too. @default none */
+  readonly wait?: number
   /** @default twice the lease */
   readonly timeoutMs?: Duration
 }
 
+export interface ChangeOptions {
+  /** Reject before the write where other processes cannot be told that it begins. @default false */
+  readonly strict?: boolean
+}
+
 const ENTRIES_OPTIONS = { cursor: text, limit: integer({ min: 1 }) } as const
-const INVALIDATE_OPTIONS = { ack: oneOf('redis', 'all'), timeoutMs: milliseconds } as const
+const INVALIDATE_OPTIONS = {
+  ack: oneOf('redis', 'all'),
+  soft: flag,
+  wait: integer({ min: 1 }),
+  timeoutMs: milliseconds,
+} as const
+const CHANGE_OPTIONS = { strict: flag } as const
+const WRITE = callback<() => unknown>()
 
 export interface InvalidateResult extends InvalidationReceipt {
   readonly elapsedMs: number
@@ -46,7 +64,7 @@ export interface Stats {
   /** ISO 8601. */
   readonly timestamp: string
   readonly counters: Counters
-  readonly limits: Readonly<Record<'memory' | 'flights' | 'variants' | 'refreshes', Limit>>
+  readonly limits: Readonly<Record<'memory' | 'flights' | 'variants' | 'refreshes' | 'tags', Limit>>
   readonly redis: {
     readonly configured: boolean
     readonly connected: boolean
@@ -92,16 +110,35 @@ export class Cache extends Values {
   }
 
   /**
-   * Make everything named wrong, in every process, and void the fills in flight. Resolves when it is done.
+   * Make everything named wrong, or stale, in every process, and void the fills in flight. Resolves when it is done.
    * @throws CacheError `ERR_CACHE_UNCONFIRMED` (`pending: true`) when Redis does not confirm in time: gone here at once, retried
    * in the background
    */
   async invalidate(targets: Targets, options: InvalidateOptions = {}): Promise<InvalidateResult> {
     const read = readOptions('invalidate', options, INVALIDATE_OPTIONS)
-    const { clock } = this.engine
+    const { clock, redis } = this.engine
+    if (read.wait !== undefined && redis === undefined) {
+      throw new CacheError(
+        'ERR_CACHE_BAD_OPTION',
+        `invalidate: wait: ${read.wait} waits for replicas of Redis, but this cache has no Redis. Leave it out.`,
+      )
+    }
     const startedAt = clock.monotonic()
     const receipt = await this.engine.invalidate(invalidationTargets('invalidate', targets), read)
     return { ...receipt, elapsedMs: Math.round(clock.monotonic() - startedAt) }
+  }
+
+  /**
+   * Run a write so that nothing older is served once it is done: while `run` is under way no process answers with what it names, nor
+   * keeps any of it. Resolves with what `run` brings and rejects only with its error.
+   * @throws CacheError `ERR_CACHE_UNCONFIRMED` before `run`, with `strict: true`, where other processes cannot be told
+   * @example
+   * await cache.change({ tags: ['post:1'] }, () => db.commit())
+   */
+  async change<T>(targets: Targets, run: () => Promise<T> | T, options: ChangeOptions = {}): Promise<T> {
+    const { strict = false } = readOptions('change', options, CHANGE_OPTIONS)
+    const write = WRITE.read('change: run', run) as () => Promise<T> | T
+    return change(this.engine, { targets: invalidationTargets('change', targets), run: write, strict })
   }
 
   /** What the cache did so far, at once. */
@@ -127,6 +164,7 @@ export class Cache extends Values {
         flights: sum(flights, this.loads),
         variants,
         refreshes,
+        tags: statistics.tags,
       },
       redis: {
         configured: redis !== undefined,

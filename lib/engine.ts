@@ -3,14 +3,14 @@ import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-o
 import { type Clock, SystemClock } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
-import { classTags } from './key.ts'
+import { impliedTags } from './key.ts'
 import { nearestPackageName } from './namespace.ts'
 import type { Outcome } from './outcome.ts'
 import { checkRedisOption, connectRedis } from './redis.ts'
 import { Responses } from './responses.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { RedisStore } from './stores/redis.ts'
-import type { Ack, Awaitable, InvalidationReceipt, InvalidationTargets, Store } from './stores/store.ts'
+import type { Awaitable, InvalidationOptions, InvalidationReceipt, InvalidationTargets, Store } from './stores/store.ts'
 import { TieredStore } from './stores/tiered.ts'
 
 /** What a response or value gets that says nothing of its own (ms). */
@@ -107,11 +107,13 @@ export class Engine {
   /** Invalidate at once; a promise only where others have to be told. */
   invalidate(
     targets: InvalidationTargets,
-    { ack = 'all', timeoutMs = this.timeoutMs }: { readonly ack?: Ack; readonly timeoutMs?: number } = {},
+    { ack = 'all', timeoutMs = this.timeoutMs, ...options }: Partial<InvalidationOptions> = {},
   ): Awaitable<InvalidationReceipt> {
+    const tags = [...targets.tags, ...impliedTags(targets.tags)]
+    const done = this.store.invalidate({ ...targets, tags }, { ...options, ack, timeoutMs })
+    // A write that only begins, or goes on, is told of when it is over.
+    if (options.mark !== undefined && options.mark.lifeMs > 0) return done
     this.statistics.increment('invalidations')
-    const tags = [...targets.tags, ...classTags(targets.tags)]
-    const done = this.store.invalidate({ ...targets, tags }, { ack, timeoutMs })
     this.events.emit('invalidate', targets)
     return done
   }

@@ -1,5 +1,6 @@
 export {
   Cache,
+  type ChangeOptions,
   createCache,
   type Health,
   type InvalidateOptions,

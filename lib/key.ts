@@ -73,6 +73,16 @@ export function classTags(tags: readonly string[]): string[] {
     .map((tag) => `${tag.includes('?') ? tag.slice(0, tag.indexOf('?')) : tag} *`)
 }
 
+/** The tag of what has more tags than it may carry: every invalidation by tag names it, so that none is missed. */
+export const UNNAMED_TAGS = 'o:'
+
+/** What else an invalidation of these tags makes wrong. */
+export function impliedTags(tags: readonly string[]): string[] {
+  const implied = classTags(tags)
+  if (tags.some((tag) => tag.startsWith('t:'))) implied.push(UNNAMED_TAGS)
+  return implied
+}
+
 /** Scheme and host in lower case, without the default port: as entries have it. */
 function normalUri(url: string): string {
   const [, scheme = '', authority = '', rest = ''] = /^([a-z]+):\/\/([^/?]*)(.*)$/is.exec(url) ?? []

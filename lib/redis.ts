@@ -33,7 +33,10 @@ export interface RedisClient {
   disconnect(): void
 }
 
-/** Options of ioredis; `cluster` names the nodes to start from and makes a Cluster client. */
+/**
+ * Options of ioredis; `cluster` names the nodes to start from and makes a Cluster client, `sentinels` with `name` follow the primary
+ * that the Sentinels name.
+ */
 export interface RedisClientOptions {
   readonly host?: string
   readonly port?: number
@@ -44,6 +47,9 @@ export interface RedisClientOptions {
   readonly tls?: object
   readonly keyPrefix?: string
   readonly cluster?: readonly { readonly host: string; readonly port: number }[]
+  readonly sentinelPassword?: string
+  /** Of the primary, to the Sentinels. */
+  readonly name?: string
   readonly [option: string]: unknown
 }
 
@@ -303,6 +309,12 @@ export function keyPrefixOf(client: RedisClient): string {
   return typeof prefix === 'string' ? prefix : ''
 }
 
+/** The name in Redis of whom the client signs in as. */
+export function userOf(client: RedisClient): string {
+  const username = setting(client, 'username')
+  return typeof username === 'string' && username !== '' ? username : 'default'
+}
+
 /** The masters that together hold all keys. */
 export function nodesOf(client: RedisClient): readonly RedisClient[] {
   const nodes: unknown = client.isCluster === true ? Reflect.get(client, 'nodes') : undefined
@@ -337,9 +349,24 @@ function badClient(what: string): CacheError {
 
 function labelOf(option: string | RedisClientOptions): string {
   if (typeof option === 'string') return masked(option)
-  if (option.cluster !== undefined)
-    return `cluster ${option.cluster.map(({ host, port }) => `${host}:${port}`).join(', ')}`
-  return option.path ?? `${option.host ?? 'localhost'}:${option.port ?? 6379}`
+  const { cluster, path } = option
+  if (cluster !== undefined) return `cluster ${cluster.map((node) => addressOf(node, 6379)).join(', ')}`
+  const sentinels = sentinelsOf(option)
+  if (sentinels === undefined) return path ?? addressOf(option, 6379)
+  return `${option.name ?? 'primary'} of sentinels ${sentinels.map((node) => addressOf(node, 26379)).join(', ')}`
+}
+
+interface Address {
+  readonly host?: string
+  readonly port?: number
+}
+
+function sentinelsOf({ sentinels }: RedisClientOptions): readonly Address[] | undefined {
+  return Array.isArray(sentinels) ? (sentinels as readonly Address[]) : undefined
+}
+
+function addressOf({ host, port }: Address, usualPort: number): string {
+  return `${host ?? 'localhost'}:${port ?? usualPort}`
 }
 
 function masked(url: string): string {
@@ -347,7 +374,11 @@ function masked(url: string): string {
 }
 
 function secretsOf(option: string | RedisClientOptions): readonly string[] {
-  if (typeof option !== 'string') return option.password ? [option.password] : []
+  if (typeof option !== 'string') return [option.password, option.sentinelPassword].filter(isSecret)
   const { password } = new URL(option)
   return password === '' ? [] : [password, decodeURIComponent(password)]
+}
+
+function isSecret(text: string | undefined): text is string {
+  return text !== undefined && text !== ''
 }

@@ -6,7 +6,7 @@ import type { RequestHeaders } from './http/fields.ts'
 import { type ResponseParts, type StoredResponse, storedResponse } from './http/stored-response.ts'
 import { variantValues } from './http/vary.ts'
 import { tagOf, variantKey } from './key.ts'
-import { type Bound, type Flight, Flights, UNSHARED_MS } from './lease.ts'
+import { type Bound, type Flight, Flights, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { pause } from './pause.ts'
 import type { Awaitable, FillLease, SetResult, Store } from './stores/store.ts'
 
@@ -73,12 +73,17 @@ export interface FillTarget {
   readonly path: string
 }
 
+/** Reads an entry by its full key. */
+type Read = (key: string) => Awaitable<Entry | undefined>
+
 export class Responses {
   readonly #store: Store
   readonly #clock: Required<Clock>
   readonly #flights: Flights<ResponseEntry>
   /** The `Vary` sets of resources, so that index and variant can be read from Redis in one go. */
   readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
+  readonly #get: Read = (key) => this.#store.get(key)
+  readonly #reread: Read = (key) => this.#store.reread(key)
   /** Of the resource that was indexed last. */
   #variants = 0
   #variantsRefused = 0
@@ -92,10 +97,16 @@ export class Responses {
 
   /** The entry that answers this request, were it fresh, without a promise where memory has it. */
   lookup(primary: string, headers: RequestHeaders): Awaitable<Lookup> {
-    const found = this.#store.get(primary)
-    if (!(found instanceof Promise)) return this.#select(primary, found, headers)
-    const ahead = new Map(this.#hinted(primary, headers).map((key) => [key, this.#store.get(key)] as const))
-    return found.then((entry) => this.#select(primary, entry, headers, ahead))
+    return this.#lookup(primary, headers, this.#get)
+  }
+
+  #lookup(primary: string, headers: RequestHeaders, read: Read): Awaitable<Lookup> {
+    const found = read(primary)
+    if (!(found instanceof Promise)) return this.#select(primary, found, headers, read)
+    const ahead = new Map(this.#hinted(primary, headers).map((key) => [key, read(key)] as const))
+    return found.then((entry) =>
+      this.#select(primary, entry, headers, (key) => (ahead.has(key) ? ahead.get(key) : read(key)), true),
+    )
   }
 
   /** The variants that this request would select if the resource still varied as it did. */
@@ -113,24 +124,25 @@ export class Responses {
     return newest(keys.map((key) => (key === undefined ? undefined : this.#store.peek(key))))
   }
 
-  /** `ahead`: what was read together with `found`. */
+  /** `isRemote`: others had to be asked for `found`, so that it is worth remembering how it varies. */
   #select(
     primary: string,
     found: Entry | undefined,
     headers: RequestHeaders,
-    ahead?: ReadonlyMap<string, Awaitable<Entry | undefined>>,
+    read: Read,
+    isRemote = false,
   ): Awaitable<Lookup> {
     if (found === undefined) return NOTHING_STORED
     if (found.kind === 'response') return found as ResponseEntry
     if (found.kind !== 'variants') return NOTHING_STORED
     const index = found as IndexEntry
     const { sets } = index.value
-    if (ahead !== undefined) this.#hints.set(primary, sets)
+    if (isRemote) this.#hints.set(primary, sets)
     const miss: Miss = { kind: 'miss', reason: 'vary-miss', index }
     const candidates: Awaitable<Entry | undefined>[] = []
     for (const names of sets) {
       const key = keyOfVariant(primary, names, headers)
-      if (key !== undefined) candidates.push(ahead?.has(key) === true ? ahead.get(key) : this.#store.get(key))
+      if (key !== undefined) candidates.push(read(key))
     }
     if (candidates.some((candidate) => candidate instanceof Promise)) {
       return Promise.all(candidates.map(async (candidate) => candidate)).then((entries) => newest(entries) ?? miss)
@@ -189,7 +201,7 @@ export class Responses {
     return claimFill({
       store: this.#store,
       claim: { key: fill.flightKey, incarnation: fill.incarnation, seq: fill.seq, seen: spare?.fence },
-      find: async () => this.#usable(await this.lookup(fill.primary, headers)),
+      find: async () => this.#usable(await this.#lookup(fill.primary, headers, this.#reread)),
       waitMs,
       monotonic: () => this.#clock.monotonic(),
     })
@@ -203,7 +215,7 @@ export class Responses {
       store: this.#store,
       claim: { key, incarnation, seq, seen: fence },
       find: async () => {
-        const found = await this.#store.get(key)
+        const found = await this.#store.reread(key)
         return found?.kind === 'response' ? this.#usable(found as ResponseEntry) : undefined
       },
       waitMs: 0,
@@ -245,11 +257,15 @@ export class Responses {
 
   /** The same for an entry that is made already; `from`: the one whose confirmation it is. */
   keep(fill: Fill, entry: ResponseEntry, from?: ResponseEntry): Awaitable<SetResult> {
-    const validity = this.#store.ledger(entry.key).judge(entry)
-    this.#flights.clearUnshared(fill.flightKey)
+    const ledger = this.#store.ledger(entry.key)
+    const validity = ledger.judge(entry)
+    // As long as it cannot be kept whoever comes: do not let them wait for each other.
+    const isHeld = ledger.isHeld(entry)
+    if (isHeld) this.#flights.markUnshared(fill.flightKey)
+    else this.#flights.clearUnshared(fill.flightKey)
     this.#flights.land(fill.flightKey, fill.flight, validity === 'invalid' ? undefined : entry)
     if (validity === 'invalid') {
-      this.#release(fill, 0)
+      this.#release(fill, isHeld ? LOCK_WAIT_MS : 0)
       return 'invalidated'
     }
     // DS-33, HDR-26: neither a slow body nor a late confirmation replaces what has been answered since.
@@ -302,14 +318,15 @@ export class Responses {
 
   /** The tags of everything that is kept of a resource, whatever its variant; without a promise where memory has it. */
   tagsOf(primary: string): Awaitable<readonly string[]> {
-    const found = this.#store.get(primary)
+    // All variants, whichever process has stored them.
+    const found = this.#store.reread(primary)
     if (found instanceof Promise) return found.then((entry) => this.#tagsIn(entry))
     return this.#tagsIn(found)
   }
 
   #tagsIn(found: Entry | undefined): Awaitable<readonly string[]> {
     if (found?.kind !== 'variants') return found?.tags ?? []
-    const variants = (found.value as VariantIndex).variants.map((key) => this.#store.get(key))
+    const variants = (found.value as VariantIndex).variants.map(this.#reread)
     if (variants.some((variant) => variant instanceof Promise))
       return Promise.all(variants.map(async (variant) => variant)).then(tagsIn)
     return tagsIn(variants as (Entry | undefined)[])
@@ -382,7 +399,7 @@ export class Responses {
     let result = await first
     for (let attempt = 1; attempt < MAX_INDEXINGS && result === 'fenced'; attempt++) {
       await pause(Math.random() * INDEXING_PAUSE_MS * attempt)
-      const present = await this.#store.get(fill.primary)
+      const present = await this.#store.reread(fill.primary)
       result = await this.#store.set(this.#indexed(fill, entry, isIndex(present) ? present : undefined))
     }
   }

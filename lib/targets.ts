@@ -1,5 +1,5 @@
 import { CacheError, show } from './errors.ts'
-import { tagOf, urlTags } from './key.ts'
+import { tagOf, UNNAMED_TAGS, urlTags } from './key.ts'
 import { anyOf, badOption, flag, listOf, readOptions, text, texts, where } from './options.ts'
 import type { InvalidationTargets } from './stores/store.ts'
 
@@ -22,7 +22,12 @@ export const MAX_TAG_LENGTH = 256
 
 /** Are these more than an entry may carry? */
 export function tooManyTags(tags: readonly string[]): boolean {
-  return tags.length > MAX_TAGS
+  return tags.length - (tags.includes(UNNAMED_TAGS) ? 1 : 0) > MAX_TAGS
+}
+
+/** Is this a tag that an entry may carry? */
+export function isTag(tag: string): boolean {
+  return tag !== '' && Buffer.byteLength(tag) <= MAX_TAG_LENGTH
 }
 
 const TARGETS = {

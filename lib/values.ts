@@ -323,8 +323,8 @@ export class Values {
       store,
       claim: { key: this.#key(key), ...this.#at(key), seen: spare?.fence },
       find: async () => {
-        const { entry } = await this.#find(key)
-        return entry !== undefined && isFresh(entry, clock.now()) ? entry : undefined
+        const entry = await store.reread(this.#key(key))
+        return entry?.kind === 'value' && isFresh(entry, clock.now()) ? entry : undefined
       },
       waitMs,
       monotonic: () => clock.monotonic(),
@@ -362,7 +362,13 @@ export class Values {
       const deleteAt = staleAt + Math.max(windows.revalidate, windows.error)
       const fence = lease?.fence ?? 0
       const entry = this.#valueEntry({ key, value: kept, tags, now, staleAt, deleteAt, at, fence })
-      if (store.ledger(full).judge(entry) === 'invalid') return { value }
+      const ledger = store.ledger(full)
+      if (ledger.isHeld(entry)) {
+        // As long as it cannot be kept whoever comes: do not let them wait for each other.
+        this.#flights.markUnshared(full)
+        unsharedMs = LOCK_WAIT_MS
+      }
+      if (ledger.judge(entry) === 'invalid') return { value }
       landing = { kind: 'brought', entry }
       unkept = undefined
       // The caller has its value; what becomes of the copy is no reason to wait.

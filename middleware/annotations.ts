@@ -3,8 +3,8 @@ import { parseGroups } from '../lib/http/cache-groups.ts'
 import { type Fields, fieldValue } from '../lib/http/fields.ts'
 import type { OwnPolicy } from '../lib/http/storing-input.ts'
 import { tagsOf } from '../lib/http/tag-fields.ts'
-import { tagOf } from '../lib/key.ts'
-import { MAX_TAG_LENGTH } from '../lib/targets.ts'
+import { tagOf, UNNAMED_TAGS } from '../lib/key.ts'
+import { isTag, MAX_TAG_LENGTH, MAX_TAGS } from '../lib/targets.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest } from './types.ts'
 
@@ -70,22 +70,38 @@ export class Annotations {
     if (skip !== undefined && this.#ask('skip', () => skip(callbackRequest(this.#req))) !== false) this.refuse = 'skip'
   }
 
-  /** All tags, prefixed, groups with this origin; undefined when they cannot all be kept, for then an invalidation could miss the response. */
+  /**
+   * All tags, prefixed, groups with this origin; undefined when those of the application cannot all be kept, for then an
+   * invalidation could miss the response. Those that its fields name beyond the limits are dropped: every invalidation by tag
+   * ends it instead.
+   */
   tagsFor(fields: Fields, origin: string): readonly string[] | undefined {
     const groups = parseGroups(fieldValue(fields, 'cache-groups'))
     if (groups === undefined) return undefined
-    const named: string[] = [...tagsOf(fields)]
+    const tags = new Set([...this.#tags, ...groups.map((group) => tagOf.group(origin, group))])
     for (const tagger of this.#taggers) {
       const more: unknown = this.#ask('tags', () => tagger(callbackRequest(this.#req), this.#res))
       if (!Array.isArray(more)) return undefined
-      named.push(...(more as string[]))
+      for (const tag of more as unknown[]) {
+        if (typeof tag !== 'string' || !isTag(tag)) return undefined
+        tags.add(tagOf.tag(tag))
+      }
     }
-    const tags = new Set([...this.#tags, ...groups.map((group) => tagOf.group(origin, group))])
-    for (const tag of named) {
-      if (typeof tag !== 'string' || tag === '' || Buffer.byteLength(tag) > MAX_TAG_LENGTH) return undefined
-      tags.add(tagOf.tag(tag))
+    let dropped = 0
+    for (const tag of new Set(tagsOf(fields))) {
+      const name = tagOf.tag(tag)
+      if (isTag(tag) && (tags.size < MAX_TAGS || tags.has(name))) tags.add(name)
+      else dropped++
     }
-    return [...tags]
+    const { statistics, events } = this.#settings.engine
+    statistics.countTags(tags.size, dropped)
+    if (dropped === 0) return [...tags]
+    events.warnOnce(
+      'tags',
+      `The response to ${this.#req.method} ${this.#req.url} names ${dropped} tags more than can be kept (${MAX_TAGS} of ` +
+        `${MAX_TAG_LENGTH} bytes): every invalidation by tag ends it. Name fewer in Cache-Tag or Surrogate-Key.`,
+    )
+    return [...tags, UNNAMED_TAGS]
   }
 
   /** The request fields that tell responses apart, lower-case and sorted; undefined when a callback failed to say. */

@@ -3,8 +3,8 @@ import type { Cache } from '../lib/cache.ts'
 import { defaultCache } from '../lib/default-cache.ts'
 import type { Engine } from '../lib/engine.ts'
 import { isSafeMethod } from '../lib/http/methods.ts'
-import { anyOf, oneOf, readOptions, syncCallback, text, texts } from '../lib/options.ts'
-import type { Ack, Awaitable, InvalidationTargets } from '../lib/stores/store.ts'
+import { anyOf, flag, oneOf, readOptions, syncCallback, text, texts } from '../lib/options.ts'
+import type { Ack, Awaitable, InvalidationOptions, InvalidationTargets } from '../lib/stores/store.ts'
 import { invalidationTargets, type Targets } from '../lib/targets.ts'
 import { type Watcher, watch } from './intercept.ts'
 import { cacheOption, callSync } from './settings.ts'
@@ -26,6 +26,8 @@ export interface InvalidateMiddlewareOptions {
   readonly pattern?: string | TargetOption
   /** How far it must have reached before the answer goes out. @default 'all' */
   readonly ack?: 'redis' | 'all'
+  /** Stale from now on instead of gone: it may stand in where stale-while-revalidate and stale-if-error permit. @default false */
+  readonly soft?: boolean
 }
 
 const targetReader = anyOf(texts, syncCallback<TargetCallback['targets']>())
@@ -37,6 +39,7 @@ const OPTIONS = {
   keys: targetReader,
   pattern: anyOf(text, targetReader),
   ack: oneOf('redis', 'all'),
+  soft: flag,
 } as const
 
 /**
@@ -70,7 +73,7 @@ export function invalidateMiddleware(options: InvalidateMiddlewareOptions = {}):
         }
         return invalidationTargets('invalidateMiddleware', targets)
       },
-      read.ack,
+      { ack: read.ack ?? 'all', soft: read.soft ?? false },
     )
     next()
   }
@@ -88,45 +91,58 @@ const WRITES: unique symbol = Symbol.for('cachewell.writes') as never
  * When this response's head is complete, invalidate what it says has changed and hold the answer until that is
  * confirmed or its time is up. However many announce it, a write invalidates once.
  */
-export function announceWrite(res: ServerResponse, engine: Engine, targetsOf: TargetsOf, ack: Ack = 'all'): void {
+export function announceWrite(
+  res: ServerResponse,
+  engine: Engine,
+  targetsOf: TargetsOf,
+  reach: Reach = { ack: 'all', soft: false },
+): void {
   const holder = res as { [WRITES]?: Writes }
   if (holder[WRITES] === undefined) {
     holder[WRITES] = new Writes()
     watch(res, holder[WRITES])
   }
-  holder[WRITES].add(engine, targetsOf, ack)
+  holder[WRITES].add(engine, targetsOf, reach)
 }
 
 /** Names what a write has changed; a promise where Redis has to be asked. */
 type TargetsOf = () => Awaitable<InvalidationTargets>
 
+/** How far an invalidation is to go. */
+type Reach = Required<Pick<InvalidationOptions, 'ack' | 'soft'>>
+
 interface Announced {
-  readonly targets: TargetsOf[]
+  /** What becomes wrong, and what becomes stale. */
+  readonly hard: TargetsOf[]
+  readonly soft: TargetsOf[]
   ack: Ack
 }
 
 class Writes implements Watcher {
   readonly #announced = new Map<Engine, Announced>()
 
-  add(engine: Engine, targetsOf: TargetsOf, ack: Ack): void {
-    const known = this.#announced.get(engine) ?? { targets: [], ack: 'redis' }
-    known.targets.push(targetsOf)
+  add(engine: Engine, targetsOf: TargetsOf, { ack, soft }: Reach): void {
+    const known: Announced = this.#announced.get(engine) ?? { hard: [], soft: [], ack: 'redis' }
+    known[soft ? 'soft' : 'hard'].push(targetsOf)
     if (ack === 'all') known.ack = ack
     this.#announced.set(engine, known)
   }
 
   hold(): Promise<unknown> | undefined {
     const pending: Promise<unknown>[] = []
-    for (const [engine, { targets, ack }] of this.#announced) {
-      const receipt = invalidateAll(engine, targets, ack)
-      if (receipt !== undefined) pending.push(receipt)
+    for (const [engine, { hard, soft, ack }] of this.#announced) {
+      const receipts = [
+        invalidateAll(engine, hard, { ack, soft: false }),
+        invalidateAll(engine, soft, { ack, soft: true }),
+      ]
+      pending.push(...receipts.filter((receipt) => receipt !== undefined))
     }
     return pending.length === 0 ? undefined : Promise.allSettled(pending)
   }
 }
 
 /** One invalidation for everything announced that is known at once; a promise only where others have to be asked or told. */
-function invalidateAll(engine: Engine, targets: readonly TargetsOf[], ack: Ack): Promise<unknown> | undefined {
+function invalidateAll(engine: Engine, targets: readonly TargetsOf[], reach: Reach): Promise<unknown> | undefined {
   const known: InvalidationTargets[] = []
   const late: Promise<unknown>[] = []
   for (const targetsOf of targets) {
@@ -134,12 +150,14 @@ function invalidateAll(engine: Engine, targets: readonly TargetsOf[], ack: Ack):
       const named = targetsOf()
       if (!(named instanceof Promise)) known.push(named)
       else
-        late.push(named.then((found) => invalidate(engine, [found], ack)).catch((cause) => tellUnnamed(engine, cause)))
+        late.push(
+          named.then((found) => invalidate(engine, [found], reach)).catch((cause) => tellUnnamed(engine, cause)),
+        )
     } catch (cause) {
       tellUnnamed(engine, cause)
     }
   }
-  const receipt = invalidate(engine, known, ack)
+  const receipt = invalidate(engine, known, reach)
   if (receipt !== undefined) late.push(receipt)
   return late.length === 0 ? undefined : Promise.all(late)
 }
@@ -150,11 +168,11 @@ function tellUnnamed({ events }: Engine, cause: unknown): void {
   events.warn(`A write was not followed by its invalidation, because naming what it changed failed: ${String(cause)}`)
 }
 
-function invalidate(engine: Engine, named: readonly InvalidationTargets[], ack: Ack): Promise<unknown> | undefined {
+function invalidate(engine: Engine, named: readonly InvalidationTargets[], reach: Reach): Promise<unknown> | undefined {
   const tags = new Set(named.flatMap((targets) => targets.tags))
   const patterns = new Set(named.flatMap((targets) => targets.patterns))
   if (tags.size === 0 && patterns.size === 0) return undefined
-  const receipt = engine.invalidate({ tags: [...tags], patterns: [...patterns], all: false }, { ack })
+  const receipt = engine.invalidate({ tags: [...tags], patterns: [...patterns], all: false }, reach)
   // Unconfirmed is not silent: the store has told it as an event and retries.
   return receipt instanceof Promise ? receipt.catch(() => undefined) : undefined
 }

@@ -1,4 +1,6 @@
+import type { Bound } from '../lease.ts'
 import { type Outcome, resultOf } from '../outcome.ts'
+import { MAX_TAGS } from '../targets.ts'
 
 /** Counters since the start, one per outcome and fault. */
 export interface Counters {
@@ -39,6 +41,10 @@ export class Statistics {
     errors: 0,
   }
 
+  #tags = 0
+  #tagsPeak = 0
+  #tagsRefused = 0
+
   /** A hit from memory, the hot path: nothing but a counter. */
   countHit(): void {
     this.#counts.hits++
@@ -71,6 +77,18 @@ export class Statistics {
 
   increment(name: 'invalidations' | 'unconfirmed' | 'refreshes' | 'errors'): void {
     this.#counts[name]++
+  }
+
+  /** How many tags of a response were kept, and how many its fields named beyond the limits. */
+  countTags(kept: number, dropped: number): void {
+    this.#tags = kept
+    this.#tagsPeak = Math.max(this.#tagsPeak, kept)
+    this.#tagsRefused += dropped
+  }
+
+  /** Tags of one response: of the last one that was kept, the most so far, and how many were dropped. */
+  get tags(): Bound {
+    return { limit: MAX_TAGS, current: this.#tags, peak: this.#tagsPeak, refused: this.#tagsRefused }
   }
 
   get counters(): Counters {

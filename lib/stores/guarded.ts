@@ -33,6 +33,7 @@ export interface GuardOptions {
   readonly onStuck?: () => void
 }
 
+const NO_ANSWER = 'no answer in time'
 const FAILURES_TO_OPEN = 3
 const PROBE_EVERY_MS = 250
 const STUCK_MS = 1_000
@@ -41,12 +42,18 @@ const BUSY_FACTOR = 2
 
 /**
  * Deadline and breaker in front of Redis: nobody waits longer than the deadline, and after three failures in a row nobody waits
- * at all until a probe, sent every 250 ms, has succeeded.
+ * at all until a probe, sent every 250 ms, has succeeded. Nor does anybody wait where another has just waited in vain: a request
+ * of several commands takes no longer than one of them.
  */
 export class Guard {
   readonly #options: GuardOptions
   #failures = 0
   #openedAt: number | undefined
+  #reason = 'it is closed'
+  /** When a command was last answered in time (monotonic ms). */
+  #answeredAt = Number.NEGATIVE_INFINITY
+  /** A command has waited in vain, and nothing has been answered since. */
+  #isSilent = false
   #timer: NodeJS.Timeout | undefined
   #probeSentAt: number | undefined
   /** Tells the answer of a probe that was given up from that of the present one. */
@@ -73,20 +80,28 @@ export class Guard {
    * @throws {GuardError} when the breaker is open, the deadline has passed or the command failed; never waits longer.
    */
   async run<T>(command: () => Promise<T>, deadlineMs: number = this.#options.deadlineMs): Promise<T> {
-    if (this.open) throw new GuardError('open', 'Redis is not used at the moment')
-    if (this.#options.isReady?.() === false) {
-      this.trip('not connected')
-      throw new GuardError('open', 'Redis is not connected')
+    if (!this.open && this.#options.isReady?.() === false) this.trip('not connected')
+    if (this.open) throw new GuardError('open', `Redis is not used at the moment: ${this.#reason}`)
+    // Whoever has more patience than a read may still be answered.
+    if (this.#isSilent && deadlineMs <= this.#options.deadlineMs) {
+      const refusal = new GuardError('open', NO_ANSWER)
+      this.#count(refusal)
+      throw refusal
     }
     const sentAt = this.#options.monotonic()
+    let answer: Promise<T> | undefined
     try {
-      const result = await within(command, deadlineMs)
+      const result = await within(() => (answer = command()), deadlineMs)
       this.#failures = 0
+      this.#answeredAt = this.#options.monotonic()
+      this.#isSilent = false
       return result
     } catch (error) {
+      const now = this.#options.monotonic()
       // A timer that is this late says that the process was busy, and nothing of the other side.
-      const isOurs = isTimeout(error) && this.#options.monotonic() - sentAt > BUSY_FACTOR * deadlineMs
-      if (!isOurs) this.#count(error)
+      if (isTimeout(error) && now - sentAt > BUSY_FACTOR * deadlineMs) throw error
+      this.#count(error)
+      if (isTimeout(error) && this.#isSilence(now, deadlineMs)) this.#listen(answer)
       throw error
     }
   }
@@ -95,6 +110,8 @@ export class Guard {
   trip(reason: string): void {
     if (this.open) return
     this.#openedAt = this.#options.monotonic()
+    this.#reason = reason
+    this.#isSilent = false
     this.#timer = setInterval(() => this.#tick(), PROBE_EVERY_MS)
     this.#timer.unref()
     this.#options.onDegraded(reason)
@@ -109,6 +126,23 @@ export class Guard {
   close(): void {
     this.#closed = true
     clearInterval(this.#timer)
+  }
+
+  /** Whether a command has waited long enough in vain, and lately nothing else was answered either. */
+  #isSilence(now: number, waitedMs: number): boolean {
+    const { deadlineMs } = this.#options
+    return !this.open && waitedMs >= deadlineMs && now - this.#answeredAt >= deadlineMs / 2
+  }
+
+  /** Send nothing more until there is an answer, be it a late one to this command. */
+  #listen(answer: Promise<unknown> | undefined): void {
+    this.#isSilent = true
+    const end = (): void => {
+      this.#isSilent = false
+    }
+    answer?.then(end, (cause: unknown) => {
+      if (!this.#isOutage(cause)) end()
+    })
   }
 
   #count(error: unknown): void {
@@ -186,5 +220,5 @@ function isTimeout(error: unknown): boolean {
 }
 
 function reasonOf(error: unknown): string {
-  return isTimeout(error) ? 'no answer in time' : messageOf(error)
+  return isTimeout(error) ? NO_ANSWER : messageOf(error)
 }

@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
-import { type Entry, isDead } from '../entry.ts'
+import { type Entry, isDead, isFresh } from '../entry.ts'
 import { TagLedger } from '../tags.ts'
 import {
-  type Ack,
   ALONE,
   type ClaimResult,
   type EntryPage,
+  type InvalidationOptions,
   type InvalidationReceipt,
   type InvalidationTargets,
   type ListOptions,
@@ -76,6 +76,10 @@ export class MemoryStore implements Store {
     return this.get(key)
   }
 
+  reread(key: string): Entry | undefined {
+    return this.get(key)
+  }
+
   /** Whether something is kept under this key, right or not. */
   has(key: string): boolean {
     return this.#slots.has(key)
@@ -92,7 +96,7 @@ export class MemoryStore implements Store {
     const present = this.#slots.peek(entry.key)
     const isLate = present !== undefined && entry.fence > 0 && present.entry.fence > entry.fence
     if (isLate && this.#isRight(present)) return 'fenced'
-    this.#slots.set(entry.key, { entry, stamp: ledger.stamp })
+    this.#slots.set(entry.key, { entry: ledger.soften(entry), stamp: ledger.stamp })
     this.#peakBytes = Math.max(this.#peakBytes, this.#slots.calculatedSize)
     return 'stored'
   }
@@ -106,19 +110,18 @@ export class MemoryStore implements Store {
 
   touch(key: string, staleAt: number, deleteAt: number): boolean {
     const entry = this.get(key)
-    return entry !== undefined && this.set({ ...entry, staleAt, deleteAt }) === 'stored'
+    if (entry === undefined || !isFresh(entry, this.#clock.now())) return false
+    return this.set({ ...entry, staleAt, deleteAt }) === 'stored'
   }
 
   evict(keys: readonly string[]): void {
     for (const key of keys) this.#slots.delete(key)
   }
 
-  invalidate(
-    targets: InvalidationTargets,
-    _options: { readonly ack: Ack; readonly timeoutMs: number },
-  ): InvalidationReceipt {
-    this.#ledgerOf('').invalidate(targets)
-    if (targets.all) this.clear()
+  invalidate(targets: InvalidationTargets, { soft = false, mark }: InvalidationOptions): InvalidationReceipt {
+    const step = mark === undefined ? {} : { mark }
+    this.#ledgerOf('').invalidate({ ...targets, soft, ...step }, this.#clock.now())
+    if (targets.all && !soft) this.clear()
     return { ack: 'memory', partitions: 1 }
   }
 
@@ -162,6 +165,7 @@ export class MemoryStore implements Store {
     const ledger = this.#ledgerOf(slot.entry.key)
     if (slot.stamp === ledger.stamp) return true
     if (ledger.judge(slot.entry) !== 'valid') return false
+    slot.entry = ledger.soften(slot.entry)
     slot.stamp = ledger.stamp
     return true
   }

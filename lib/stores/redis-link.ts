@@ -1,6 +1,7 @@
 import { CacheError } from '../errors.ts'
-import type { RedisClient, RedisConnection } from '../redis.ts'
+import { type RedisClient, type RedisConnection, userOf } from '../redis.ts'
 import { Guard, GuardError } from './guarded.ts'
+import { explainRefusal } from './redis-permissions.ts'
 import { ScriptRunner } from './redis-scripts.ts'
 
 export interface LinkOptions {
@@ -28,7 +29,9 @@ const START_MS = 1_000
 /** Answers that mean that this server cannot be used: what it says may be old, or it is not ready to say anything. */
 const NOT_THE_MASTER = /(?:^|-)(?:LOADING|MASTERDOWN|CLUSTERDOWN|READONLY|NOAUTH|WRONGPASS)\b/
 /** Answers that mean so when they come again and again; any other refusal is about one command. */
-const TROUBLE = /(?:^|-)(?:NOPERM|BUSY|TRYAGAIN)\b/
+const TROUBLE = /(?:^|-)(?:BUSY|TRYAGAIN)\b/
+/** After a right was refused a probe waits so long (ms): it may pass although what was refused is still refused. */
+const REFUSED_MS = 2_000
 
 /** The client of a store from its first connection to its end, with deadline and breaker in front of each command. */
 export class Link {
@@ -42,6 +45,10 @@ export class Link {
   #detach: () => void = () => {}
   /** Until the first connection has come about or failed: no outage yet, and no use either. */
   #starting: NodeJS.Timeout | undefined
+  /** The latest right that was refused, and until when (monotonic ms) it is not asked for again. */
+  #refusal: { readonly error: Error; readonly until: number } | undefined
+  #hasBeenReady = false
+  #relinkedAt = Number.NEGATIVE_INFINITY
   #isClosed = false
 
   constructor(options: LinkOptions) {
@@ -51,10 +58,10 @@ export class Link {
       deadlineMs,
       monotonic,
       isReady: () => isReady(this.#client),
-      isOutage,
-      isFatal: (cause) => isReply(cause) && NOT_THE_MASTER.test(cause.message),
+      isOutage: (cause) => this.#isOutage(cause),
+      isFatal: (cause) => this.#isFatal(cause),
       probe: () => this.#probe(),
-      onDegraded,
+      onDegraded: (fault) => onDegraded(this.#explain(fault) ?? fault),
       onRecovered,
       onStuck: () => {
         connection.reset()
@@ -80,6 +87,11 @@ export class Link {
   /** Whether Redis is connected and answering. */
   get reachable(): boolean {
     return this.#starting === undefined && !this.#guard.open && isReady(this.#client)
+  }
+
+  /** When a connection last took the place of an earlier one (monotonic ms): the server may be another one since then. */
+  get relinkedAt(): number {
+    return this.#relinkedAt
   }
 
   /** Since when Redis has not been usable (monotonic ms). */
@@ -151,9 +163,15 @@ export class Link {
   #started(connected: boolean): void {
     clearTimeout(this.#starting)
     this.#starting = undefined
+    if (connected) this.#count()
     if (!connected) this.#guard.trip(this.#options.connection.fault ?? 'not connected')
     else if (this.#guard.open) this.#guard.probe()
     else this.#options.onReady()
+  }
+
+  #count(): void {
+    this.#relinkedAt = this.#hasBeenReady ? this.#options.monotonic() : Number.NEGATIVE_INFINITY
+    this.#hasBeenReady = true
   }
 
   #refuse(error: unknown): void {
@@ -167,7 +185,26 @@ export class Link {
     const [client, scripts] = [this.#client, this.#scripts]
     if (client === undefined || scripts === undefined) throw new Error('not connected')
     if (!isReady(client)) return connected(client)
+    if (this.#refusal !== undefined && this.#options.monotonic() < this.#refusal.until) throw this.#refusal.error
     return this.#options.probe(scripts)
+  }
+
+  /** Not a reply: the connection. A reply: only those that speak of the whole server. */
+  #isOutage(cause: unknown): boolean {
+    return !isReply(cause) || TROUBLE.test(cause.message) || this.#isFatal(cause)
+  }
+
+  #isFatal(cause: unknown): boolean {
+    if (!isReply(cause)) return false
+    if (this.#explain(cause.message) === undefined) return NOT_THE_MASTER.test(cause.message)
+    const now = this.#options.monotonic()
+    if (this.#refusal === undefined || now >= this.#refusal.until)
+      this.#refusal = { error: cause, until: now + REFUSED_MS }
+    return true
+  }
+
+  #explain(answer: string): string | undefined {
+    return explainRefusal(answer, this.#client === undefined ? 'default' : userOf(this.#client))
   }
 }
 
@@ -187,11 +224,6 @@ async function connected(client: RedisClient): Promise<void> {
     client.on('ready', give)
     client.on('close', give)
   })
-}
-
-/** Not a reply: the connection. A reply: only those that speak of the whole server. */
-function isOutage(cause: unknown): boolean {
-  return !isReply(cause) || NOT_THE_MASTER.test(cause.message) || TROUBLE.test(cause.message)
 }
 
 function isReply(cause: unknown): cause is Error {

@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts'
 import type { Entry } from '../entry.ts'
 import { LOCK_WAIT_MS } from '../lease.ts'
 import type { RedisClient } from '../redis.ts'
-import { type LedgerChange, TagLedger, type Token } from '../tags.ts'
+import { type LedgerChange, type SoftRecord, TagLedger, type Token } from '../tags.ts'
+import { type MarkedWrite, Marks } from './redis-marks.ts'
 import { registeredLease, type ScriptRunner } from './redis-scripts.ts'
 import type { Claim, ClaimResult, FillLease } from './store.ts'
 
@@ -39,8 +40,32 @@ export interface MirrorOptions {
   /** This process in the registry of leases. */
   readonly nodeId: string
   readonly leaseMs: number
+  /** When a connection last took the place of an earlier one (monotonic ms). */
+  readonly relinkedAt: () => number
   /** Told what Redis `TIME` (epoch ms) was between two monotonic instants. */
   readonly onTime: (theirs: number, sentAt: number, receivedAt: number) => void
+  /** For what the mirror tells the other processes of its own accord. */
+  readonly announcement: () => Announcement
+}
+
+/** Runs the script that invalidates, with these keys and arguments. */
+export type RunInvalidate = (keys: readonly string[], args: readonly string[]) => Promise<unknown>
+
+/** What the server says of an entry that is right: up to which seq, and since when (epoch ms) it is stale by a soft invalidation. */
+export interface Checked {
+  readonly seq: number
+  readonly staleSince: number | undefined
+}
+
+/** The clock follows Redis in steps back no greater than this (ms): what was made stale must not become fresh by one. */
+const CLOCK_STEP_MS = 100
+/** An entry on its way to the server. */
+export interface Write {
+  readonly entry: Entry
+  readonly frame: Buffer
+  readonly lifetimeMs: number
+  /** Under which it was filled. */
+  readonly lease: FillLease | undefined
 }
 
 /** What the store script makes of a frame. */
@@ -59,7 +84,8 @@ const MAX_SYNCS = 5
 export class Mirror {
   readonly ledger: TagLedger = new TagLedger()
   readonly #options: MirrorOptions
-  readonly #metadata: readonly [v: string, i: string, n: string, b: string, r: string]
+  readonly #metadata: readonly [v: string, i: string, n: string, b: string, s: string, c: string, r: string]
+  readonly #marks: Marks
   readonly #past = new Set<string>()
   /** Tokens of this incarnation that the mirror has stood at or passed: seq -> nonce, oldest first. */
   readonly #passed = new Map<number, string>()
@@ -71,7 +97,14 @@ export class Mirror {
   constructor(options: MirrorOptions) {
     this.#options = options
     const { slot } = options
-    this.#metadata = [`${slot}:v`, `${slot}:i`, `${slot}:n`, `${slot}:b`, `${slot}:r`]
+    this.#metadata = [`${slot}:v`, `${slot}:i`, `${slot}:n`, `${slot}:b`, `${slot}:s`, `${slot}:c`, `${slot}:r`]
+    this.#marks = new Marks({
+      ledger: this.ledger,
+      monotonic: () => options.clock.monotonic(),
+      onDue: () => this.sync(),
+      restore: ({ id, change, leftMs }) =>
+        this.invalidate({ ...change, mark: { id, lifeMs: leftMs } }, options.announcement()),
+    })
     // The server's word is needed before anything in memory may be served.
     this.ledger.provenUntil = Number.NEGATIVE_INFINITY
   }
@@ -133,44 +166,99 @@ export class Mirror {
     return this.#knows(token)
   }
 
+  /** Whether the server still has the history that this token is part of; what it has lost is healed. */
+  async stillHas({ incarnation }: Token): Promise<boolean> {
+    await this.sync()
+    return incarnation === this.ledger.token.incarnation
+  }
+
   /** Write to the metadata as a heartbeat would, without taking over anything: whoever answers this can be used. */
   probe(scripts: ScriptRunner): Promise<unknown> {
     return scripts.run('sync', this.#metadata, this.#syncArgs({ lease: true, rotate: false }))
   }
 
-  /** Invalidate on the server and here, and announce it to the other processes. */
-  async invalidate(change: LedgerChange, { nonce, channel }: Announcement, deadlineMs: number): Promise<Reached> {
+  /** Invalidate on the server and here, and announce it to the other processes. `run`: by another way than the client's. */
+  async invalidate(
+    change: LedgerChange,
+    announcement: Announcement,
+    {
+      deadlineMs,
+      run = this.#runInvalidate(deadlineMs),
+    }: { readonly deadlineMs?: number; readonly run?: RunInvalidate } = {},
+  ): Promise<Reached> {
+    const { mark } = change
+    if (mark === undefined) return this.#invalidate(change, announcement, deadlineMs, run)
+    if (mark.lifeMs > 0) this.#marks.begin(mark.id, change, mark.lifeMs)
+    else this.#marks.end(mark.id)
+    let incarnation: string | undefined
+    try {
+      const reached = await this.#invalidate(change, announcement, deadlineMs, run)
+      incarnation = reached.token.incarnation
+      // A heartbeat that was answered meanwhile has told of it once more.
+      if (mark.lifeMs === 0) this.#marks.end(mark.id)
+      return reached
+    } finally {
+      this.#marks.told(mark.id, incarnation)
+    }
+  }
+
+  async #invalidate(
+    change: LedgerChange,
+    { nonce, channel }: Announcement,
+    deadlineMs: number | undefined,
+    run: RunInvalidate,
+  ): Promise<Reached> {
     const { nodeId, leaseMs, partition, clock } = this.#options
-    const args = [newIncarnation(), nonce, nodeId, String(leaseMs), change.all ? '1' : '0', channel, String(partition)]
-    args.push(String(change.tags.length), ...change.tags, String(change.patterns.length), ...change.patterns)
+    const { tags, patterns, all, soft, mark } = change
+    const args = [newIncarnation(), nonce, nodeId, String(leaseMs), bit(all), channel, String(partition), bit(soft)]
+    const marked = mark === undefined ? '' : `${mark.id} ${JSON.stringify({ tags, patterns, all })}`
+    args.push(marked, String(mark?.lifeMs ?? 0))
+    args.push(String(tags.length), ...tags, String(patterns.length), ...patterns)
+    const sentAt = clock.now()
     let reply: InvalidateReply
     try {
-      const answer = this.#options.send((_, scripts) => scripts.run('invalidate', this.#metadata, args), deadlineMs)
-      reply = (await answer) as InvalidateReply
+      reply = (await run(this.#metadata, args)) as InvalidateReply
     } catch (error) {
-      if (!isOutOfMemory(error)) throw error
+      // A server that cannot keep a mark must not be taken for one that does.
+      if (!isOutOfMemory(error) || (mark !== undefined && mark.lifeMs > 0)) throw error
       return this.#forget(deadlineMs)
     }
     const answeredAt = clock.monotonic()
-    await this.#apply(change, reply)
+    await this.#apply(change, reply, sentAt)
     const [incarnation, seq, , , , , , blindMs, others] = reply
     return {
       token: { incarnation, seq: Number(seq), nonce },
-      blindUntil: answeredAt + Number(blindMs),
+      // A server that is another one than before may not have heard of the latest leases.
+      blindUntil: Math.max(answeredAt + Number(blindMs), this.#options.relinkedAt() + registeredLease(leaseMs)),
       processes: new Map(
         pairs(others === '' ? [] : others.split(' ')).map(({ name, seq: leftMs }) => [name, answeredAt + leftMs]),
       ),
     }
   }
 
-  /** Keep a frame unless a write, or a newer fill, has overtaken its fill; the lease ends with it. */
-  async store(entry: Entry, frame: Buffer, lifetimeMs: number, lease?: FillLease): Promise<StoreVerdict> {
-    const [v, i, n, b] = this.#metadata
+  /** Keep frames, each unless a write, or a newer fill, has overtaken its fill; the leases end with it. */
+  async store(writes: readonly Write[]): Promise<readonly StoreVerdict[]> {
+    const [v, i, n, b, s, c] = this.#metadata
     const { seq, nonce } = this.ledger.token
-    const args = [entry.incarnation, String(entry.seq), String(entry.fence), String(lifetimeMs), frame]
-    args.push(entry.kind, entry.name, String(seq), nonce, lease?.token ?? '', String(entry.tags.length), ...entry.tags)
-    const keys = [this.entryKey(entry.key), v, i, n, b, this.leaseKey(lease?.key ?? entry.key)]
-    return (await this.#options.send((_, scripts) => scripts.run('store', keys, args))) as StoreVerdict
+    const args: (string | Buffer)[] = [String(seq), nonce]
+    for (const { entry, frame, lifetimeMs, lease } of writes) {
+      args.push(
+        entry.incarnation,
+        String(entry.seq),
+        String(entry.fence),
+        String(lifetimeMs),
+        frame,
+        entry.kind,
+        entry.name,
+      )
+      args.push(lease?.token ?? '', String(entry.tags.length), ...entry.tags)
+    }
+    const keys = writes.flatMap(({ entry, lease }) => [
+      this.entryKey(entry.key),
+      this.leaseKey(lease?.key ?? entry.key),
+    ])
+    const all = [v, i, n, b, s, c, ...keys]
+    return (await this.#options.send((_, scripts) => scripts.run('store', all, args))) as readonly StoreVerdict[]
   }
 
   /** Ask for the right to fill. */
@@ -191,13 +279,31 @@ export class Mirror {
     await this.#options.send((_, scripts) => scripts.run('release', [this.leaseKey(key)], [token, String(unsharedMs)]))
   }
 
-  /** Ask the server about an entry that this mirror cannot judge: the seq up to which it is right, undefined when it is not. */
-  async check(entry: Entry, deadlineMs: number): Promise<number | undefined> {
+  /** Ask the server about an entry that this mirror cannot judge; undefined when it is not right. */
+  async check(entry: Entry, deadlineMs: number): Promise<Checked | undefined> {
+    const { send, clock } = this.#options
     const args = [entry.incarnation, String(entry.seq), entry.kind === 'value' ? '1' : '0', entry.name]
     args.push(String(entry.tags.length), ...entry.tags)
-    const keys = this.#metadata.slice(0, 4)
-    const seq = Number(await this.#options.send((_, scripts) => scripts.run('check', keys, args), deadlineMs))
-    return seq < 0 ? undefined : seq
+    const keys = this.#metadata.slice(0, 6)
+    const sentAt = clock.now()
+    const reply = await send((_, scripts) => scripts.run('check', keys, args), deadlineMs)
+    if (!Array.isArray(reply)) return undefined
+    const [seq, staleMs] = reply.map(Number) as [number, number]
+    return { seq, staleSince: staleMs < 0 ? undefined : sentAt - staleMs - CLOCK_STEP_MS }
+  }
+
+  /** Treat everything named as wrong, or stale, until released. */
+  hold(change: LedgerChange): () => void {
+    return this.ledger.hold(change, this.#options.clock.now() - CLOCK_STEP_MS)
+  }
+
+  /** Stop the timer. */
+  close(): void {
+    this.#marks.close()
+  }
+
+  #runInvalidate(deadlineMs: number | undefined): RunInvalidate {
+    return (keys, args) => this.#options.send((_, scripts) => scripts.run('invalidate', keys, args), deadlineMs)
   }
 
   #start(lease: boolean, rotate: boolean): Promise<void> {
@@ -227,7 +333,8 @@ export class Mirror {
       rotating = this.#past.has(reply[1])
       // An invalidation of ours was answered meanwhile, or a lost incarnation has come back: ask again.
       if (this.ledger.token !== known || rotating) continue
-      this.#take(reply)
+      // What the clock showed when it was asked, after what it has just been told.
+      this.#take(reply, clock.now() - (clock.monotonic() - sentAt))
       if (lease) this.ledger.provenUntil = sentAt + leaseMs
       return
     }
@@ -241,8 +348,9 @@ export class Mirror {
     return [newIncarnation(), newNonce(), ...known, nodeId, lease ? String(leaseMs) : '0', rotate ? '1' : '0']
   }
 
-  #take(reply: SyncReply): void {
-    const [status, incarnation, seq, nonce, floor, , tags, bans, nonces] = reply
+  /** `sentAt`: when it was asked for (epoch ms). */
+  #take(reply: SyncReply, sentAt: number): void {
+    const [status, incarnation, seq, nonce, floor, timeMs, tags, bans, nonces, softs, writes, markers] = reply
     const token: Token = { incarnation, seq: Number(seq), nonce }
     if (status === 'reset') this.#reset(token, Number(floor))
     if (status === 'delta') {
@@ -251,24 +359,27 @@ export class Mirror {
         pairs(tags).map(({ name, seq: at }) => ({ tag: name, seq: at })),
         pairs(bans).map(({ name, seq: at }) => ({ pattern: name, seq: at })),
         Number(floor),
+        softRecords(softs, token, Number(timeMs) - sentAt + CLOCK_STEP_MS),
       )
     }
+    const past = markers.map((marker) => marker.slice(1))
+    if (status !== 'same') this.#marks.take(markedWrites(writes), incarnation, past)
+    this.#marks.restore(incarnation)
     const passed = nonces.split(',')
     for (const [index, known] of passed.entries()) this.#pass(token.seq - passed.length + 1 + index, known)
   }
 
-  async #apply(change: LedgerChange, reply: InvalidateReply): Promise<void> {
+  async #apply(change: LedgerChange, reply: InvalidateReply, sentAt: number): Promise<void> {
     const [incarnation, seqText, nonce, floor, prevIncarnation, prevSeq, prevNonce] = reply
     const seq = Number(seqText)
     const known = this.ledger.token
     if (known.incarnation === prevIncarnation && known.seq === Number(prevSeq) && known.nonce === prevNonce) {
       if (incarnation !== prevIncarnation) {
         this.#reset({ incarnation, seq, nonce }, Number(floor))
+        this.#marks.carry(prevIncarnation, incarnation)
         return
       }
-      const tags = change.tags.map((tag) => ({ tag, seq }))
-      const bans = change.patterns.map((pattern) => ({ pattern, seq }))
-      this.ledger.advance({ incarnation, seq, nonce }, tags, bans, Number(floor))
+      this.ledger.apply(change, { incarnation, seq, nonce }, Number(floor), sentAt - CLOCK_STEP_MS)
       this.#pass(seq, nonce)
       return
     }
@@ -281,7 +392,7 @@ export class Mirror {
   }
 
   /** A server that cannot even take an invalidation can still delete: without its token the partition is empty. */
-  async #forget(deadlineMs: number): Promise<Reached> {
+  async #forget(deadlineMs: number | undefined): Promise<Reached> {
     const { send, clock, leaseMs } = this.#options
     await send((client) => client.unlink(this.tokenKey), deadlineMs)
     const blindUntil = clock.monotonic() + registeredLease(leaseMs)
@@ -316,7 +427,11 @@ export class Mirror {
   }
 }
 
-/** What the script answers; tags and bans are members and scores by turns, the nonces those up to the seq. */
+/**
+ * What the script answers; tags and bans are members and scores by turns, the nonces those up to the seq, softs are names and
+ * "seq:time seq:time", writes are "<id> <what they change>" and ms left, markers
+ * "@<incarnation>" of those in which these writes were known.
+ */
 type SyncReply = readonly [
   status: 'same' | 'delta' | 'reset',
   incarnation: string,
@@ -327,6 +442,9 @@ type SyncReply = readonly [
   tags: readonly string[],
   bans: readonly string[],
   nonces: string,
+  softs: readonly string[],
+  writes: readonly string[],
+  markers: readonly string[],
 ]
 
 /** The token after and before, and who may not know of it: for how long (ms) unnamed processes, then names and ms by turns. */
@@ -346,6 +464,47 @@ function pairs(flat: readonly string[]): readonly { readonly name: string; reado
   const list: { name: string; seq: number }[] = []
   for (let at = 0; at < flat.length; at += 2) list.push({ name: flat[at] as string, seq: Number(flat[at + 1]) })
   return list
+}
+
+/** `ahead`: by how much the times of the server are ahead of this process's (ms). */
+function softRecords(flat: readonly string[], token: Token, ahead: number): readonly SoftRecord[] {
+  return chunks(flat, 2).map(([name = '', text = '']) => {
+    const times = text
+      .split(' ')
+      .filter((part) => part !== '')
+      .map((part) => {
+        const [seq, at] = part.split(':')
+        return { seq: Number(seq), at: Number(at) - ahead }
+      })
+    // A time that was lost was long ago.
+    return { name, times: times.length === 0 ? [{ seq: token.seq, at: 0 }] : times }
+  })
+}
+
+function markedWrites(flat: readonly string[]): readonly MarkedWrite[] {
+  return chunks(flat, 2).map(([mark = '', leftMs]) => {
+    const space = mark.indexOf(' ')
+    return { id: mark.slice(0, space), leftMs: Number(leftMs), change: changeOf(mark.slice(space + 1)) }
+  })
+}
+
+/** What cannot be read names everything. */
+function changeOf(json: string): LedgerChange {
+  try {
+    const { tags, patterns, all } = JSON.parse(json) as Partial<LedgerChange>
+    if (Array.isArray(tags) && Array.isArray(patterns)) return { tags, patterns, all: all === true }
+  } catch {
+    // Written by somebody else.
+  }
+  return { tags: [], patterns: [], all: true }
+}
+
+function chunks(flat: readonly string[], size: number): readonly (readonly string[])[] {
+  return Array.from({ length: Math.floor(flat.length / size) }, (_, at) => flat.slice(at * size, (at + 1) * size))
+}
+
+function bit(flag: boolean | undefined): string {
+  return flag === true ? '1' : '0'
 }
 
 /** 128 bits of the full key: short keys in Redis, whatever the length of a URL. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { decodeEntry, frameCoherence } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
+import { staleSince } from '../tags.ts'
 import { within } from './guarded.ts'
 import type { Mirror, SendCommand } from './redis-mirror.ts'
 
@@ -57,6 +58,7 @@ export class Reads {
     if (batch.size === 0) return
     this.#batch = new Map()
     this.#read(batch).catch((cause: unknown) => {
+      this.#options.mirror.ledger.doubt()
       this.#options.onError(cause)
       for (const { resolve } of batch.values()) resolve(undefined)
     })
@@ -94,7 +96,7 @@ export class Reads {
     if (isDead(entry, clock.now())) return undefined
     switch (mirror.ledger.judge(entry)) {
       case 'valid':
-        return entry
+        return this.#usable(mirror.ledger.soften(entry))
       case 'invalid':
         return undefined
       default:
@@ -102,15 +104,23 @@ export class Reads {
     }
   }
 
+  /** What a soft invalidation has made stale may be past its end. */
+  #usable(entry: Entry): Entry | undefined {
+    return isDead(entry, this.#options.clock.now()) ? undefined : entry
+  }
+
   async #check(entry: Entry, deadlineMs: number): Promise<Entry | undefined> {
     const { mirror, onError } = this.#options
     try {
-      const seq = await mirror.check(entry, deadlineMs)
+      const found = await mirror.check(entry, deadlineMs)
       const { token } = mirror.ledger
-      if (seq === undefined || token.incarnation !== entry.incarnation) return undefined
+      if (found === undefined || token.incarnation !== entry.incarnation) return undefined
+      // An index is never served; what it leads to is judged by itself.
+      const since = entry.kind === 'variants' ? undefined : found.staleSince
+      const judged = since === undefined ? entry : staleSince(entry, since)
       // Nothing it carries was invalidated up to there: it is as good as filled then, and the mirror can judge it from now on.
-      const checked = { ...entry, seq: Math.max(entry.seq, Math.min(seq, token.seq)) }
-      return mirror.ledger.judge(checked) === 'valid' ? checked : undefined
+      const checked = { ...judged, seq: Math.max(entry.seq, Math.min(found.seq, token.seq)) }
+      return mirror.ledger.judge(checked) === 'valid' ? this.#usable(mirror.ledger.soften(checked)) : undefined
     } catch (cause) {
       onError(cause)
       return undefined

@@ -1,27 +1,31 @@
 import { randomBytes } from 'node:crypto'
 import { Bus } from '../bus.ts'
 import { type Clock, SystemClock } from '../clock.ts'
-import { decodeEntry, encodeEntry } from '../codec.ts'
-import { type Entry, isDead } from '../entry.ts'
+import { decodeEntry } from '../codec.ts'
+import { type Entry, isDead, isFresh } from '../entry.ts'
 import { CacheError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
 import { channelPrefixOf, dropLinks, type RedisClient, type RedisConnection, subscriberOf } from '../redis.ts'
 import type { LedgerChange, TagLedger } from '../tags.ts'
+import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
 import { Journal } from './redis-journal.ts'
 import { Link } from './redis-link.ts'
-import { type Announcement, Mirror, newNonce, type SendCommand } from './redis-mirror.ts'
+import { type Announcement, Mirror, newNonce, type RunInvalidate, type SendCommand } from './redis-mirror.ts'
 import { ownBytes, Reads } from './redis-reads.ts'
 import { escapeGlob, scanPage } from './redis-scan.ts'
+import type { Waited } from './redis-scripts.ts'
+import { ReplicaWait, type WaitedInvalidation } from './redis-wait.ts'
+import { Writes } from './redis-writes.ts'
 import {
-  type Ack,
   ALONE,
   type Awaitable,
   type Claim,
   type ClaimResult,
   type EntryPage,
   type FillLease,
+  type InvalidationOptions,
   type InvalidationReceipt,
   type InvalidationTargets,
   type ListOptions,
@@ -65,15 +69,22 @@ const UNSAFE_IN_SLOT = /[{}%]/g
 interface Partition {
   readonly mirror: Mirror
   readonly reads: Reads
+  readonly writes: Writes
 }
 
-interface PartitionInvalidation {
+interface PartitionInvalidation extends Pick<InvalidationOptions, 'ack' | 'timeoutMs' | 'wait'> {
   readonly partition: number
   readonly change: LedgerChange
-  readonly ack: Ack
-  readonly timeoutMs: number
   /** When the caller's patience ends (monotonic ms). */
   readonly until: number
+}
+
+/** How far an invalidation of one partition has got. */
+interface Extent {
+  /** No process serves older data any more, or the caller did not ask for that. */
+  readonly everywhere: boolean
+  /** How many replicas have it, of those that the caller asked for. */
+  readonly replicas: number
 }
 
 /**
@@ -96,6 +107,7 @@ export class RedisStore implements Store {
   readonly #link: Link
   readonly #journal: Journal
   #bus: Bus | undefined
+  #waiting: ReplicaWait | undefined
   #alignedAt = Number.NEGATIVE_INFINITY
   #warnedAt = Number.NEGATIVE_INFINITY
   #heartbeat: NodeJS.Timeout | undefined
@@ -123,7 +135,7 @@ export class RedisStore implements Store {
     this.#journal = new Journal({
       monotonic,
       attempt: async (partition, change) => {
-        await this.#mirror(partition).invalidate(change, this.#announcement(), deadlineMs)
+        await this.#mirror(partition).invalidate(change, this.#announcement(), { deadlineMs })
       },
       rotate: (partition) => this.#mirror(partition).sync({ rotate: true }),
       ledger: (partition) => this.#mirror(partition).ledger,
@@ -135,10 +147,14 @@ export class RedisStore implements Store {
       probe: (scripts) => this.#mirror(0).probe(scripts),
       onClient: (client) => {
         this.#bus = this.#newBus(client)
+        this.#waiting = new ReplicaWait({ duplicate: () => subscriberOf(client), monotonic, deadlineMs })
       },
       onReady: () => this.#onReady(),
       // A client handed in that was ended is to end the process, too.
-      onEnd: () => this.#bus?.suspend(),
+      onEnd: () => {
+        this.#bus?.suspend()
+        this.#waiting?.close()
+      },
       onStuck: () => this.#bus?.reset(),
       onDegraded: (reason) => this.#onDegraded(reason),
       onRecovered: (afterMs) => this.#onRecovered(afterMs),
@@ -177,20 +193,20 @@ export class RedisStore implements Store {
     return undefined
   }
 
+  reread(key: string): Awaitable<Entry | undefined> {
+    return this.get(key)
+  }
+
   async set(entry: Entry, lease?: FillLease): Promise<SetResult> {
-    const { mirror } = this.#partition(entry.key)
+    const { mirror, writes } = this.#partition(entry.key)
     const lifetimeMs = Math.min(Math.ceil(entry.deleteAt - this.#clock.now()), MAX_LIFETIME_MS)
     const isWrong = mirror.ledger.judge(entry) === 'invalid'
-    if (!isWrong && this.reachable && lifetimeMs > 0) {
-      try {
-        const frame = await encodeEntry(entry, { compressAbove: this.#compressAbove })
-        return await mirror.store(entry, frame, lifetimeMs, lease)
-      } catch (cause) {
-        this.#report('redis set', cause)
-      }
-    }
-    if (lease !== undefined) this.release(lease, 0)
-    return isWrong ? 'invalidated' : 'unavailable'
+    let result: SetResult = isWrong ? 'invalidated' : 'unavailable'
+    const isSent = !isWrong && this.reachable && lifetimeMs > 0
+    if (isSent) result = await writes.set(entry, lifetimeMs, lease)
+    // Where the script has run it has ended the lease.
+    if (lease !== undefined && (!isSent || result === 'unavailable')) this.release(lease, 0)
+    return result
   }
 
   acquire(claim: Claim): Awaitable<ClaimResult> {
@@ -212,7 +228,8 @@ export class RedisStore implements Store {
 
   async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {
     const entry = await this.get(key)
-    return entry !== undefined && (await this.set({ ...entry, staleAt, deleteAt })) === 'stored'
+    if (entry === undefined || !isFresh(entry, this.#clock.now())) return false
+    return (await this.set({ ...entry, staleAt, deleteAt })) === 'stored'
   }
 
   async evict(keys: readonly string[]): Promise<void> {
@@ -244,23 +261,28 @@ export class RedisStore implements Store {
    * @throws {CacheError} `ERR_CACHE_UNCONFIRMED` (`pending: true`) when that is not certain in time: this process serves nothing
    *   it names, and it is retried.
    */
-  async invalidate(
-    targets: InvalidationTargets,
-    { ack, timeoutMs }: { readonly ack: Ack; readonly timeoutMs: number },
-  ): Promise<InvalidationReceipt> {
-    const changes = this.#changes(targets)
+  async invalidate(targets: InvalidationTargets, options: InvalidationOptions): Promise<InvalidationReceipt> {
+    const { ack, timeoutMs, wait = 0, mark } = options
+    const changes = this.#changes(targets, options)
     const until = this.#clock.monotonic() + timeoutMs
     if (ack === 'all') this.#openBus()
+    // A server that forgets a write under way is noticed by the heartbeat.
+    if (mark !== undefined && mark.lifeMs > 0) this.keepAlive()
     const done = Promise.allSettled(
-      changes.map(([partition, change]) => this.#invalidate({ partition, change, ack, timeoutMs, until })),
+      changes.map(([partition, change]) => this.#invalidate({ partition, change, ack, timeoutMs, wait, until })),
     )
     if (ack === 'memory') return { ack, partitions: changes.length }
-    let everywhere = true
+    const extents: Extent[] = []
     for (const outcome of await done) {
-      if (outcome.status === 'rejected') throw unconfirmed('Redis did not confirm an invalidation', outcome.reason)
-      everywhere &&= outcome.value
+      if (outcome.status === 'rejected') throw unconfirmed(outcome.reason)
+      extents.push(outcome.value)
     }
-    if (!everywhere) throw unconfirmed('Other processes may still answer from memory', undefined)
+    const replicas = Math.min(wait, ...extents.map((extent) => extent.replicas))
+    if (replicas < wait)
+      throw this.#incomplete(`${replicas} of ${wait} replicas have confirmed an invalidation that Redis has`)
+    if (!extents.every(({ everywhere }) => everywhere)) {
+      throw this.#incomplete('Other processes may still answer from memory')
+    }
     return { ack, partitions: changes.length }
   }
 
@@ -309,7 +331,11 @@ export class RedisStore implements Store {
     this.#journal.close()
     clearInterval(this.#heartbeat)
     this.#bus?.close()
-    for (const { reads } of this.#partitions) reads.close()
+    this.#waiting?.close()
+    for (const { mirror, reads } of this.#partitions) {
+      mirror.close()
+      reads.close()
+    }
     await this.#link.close()
   }
 
@@ -327,7 +353,9 @@ export class RedisStore implements Store {
       clock,
       nodeId,
       leaseMs,
+      relinkedAt: () => this.#link.relinkedAt,
       onTime: (theirs, sentAt, receivedAt) => this.#align(partition, theirs, sentAt, receivedAt),
+      announcement: () => this.#announcement(),
     })
     const reads = new Reads({
       mirror,
@@ -341,7 +369,12 @@ export class RedisStore implements Store {
       },
       onError: (cause) => this.#report('redis get', cause),
     })
-    return { mirror, reads }
+    const writes = new Writes({
+      mirror,
+      compressAbove: this.#compressAbove,
+      onError: (cause) => this.#report('redis set', cause),
+    })
+    return { mirror, reads, writes }
   }
 
   #newBus(client: RedisClient): Bus {
@@ -409,7 +442,11 @@ export class RedisStore implements Store {
   }
 
   /** What each partition concerned is to forget. */
-  #changes(targets: InvalidationTargets): readonly (readonly [partition: number, change: LedgerChange])[] {
+  #changes(
+    targets: InvalidationTargets,
+    { soft = false, mark }: InvalidationOptions,
+  ): readonly (readonly [partition: number, change: LedgerChange])[] {
+    const step = mark === undefined ? { soft } : { soft, mark }
     const count = this.#partitions.length
     const [patterns, all] = [targets.patterns, targets.all]
     const tags: string[][] = Array.from({ length: count }, () => [])
@@ -418,7 +455,7 @@ export class RedisStore implements Store {
       if (tag.startsWith('k:') || tag.startsWith('u:')) tags[partitionOf(`V 0 ${tag.slice(2)}`, count)]?.push(tag)
       else for (const list of tags) list.push(tag)
     }
-    const changes = tags.map((list, partition) => [partition, { tags: list, patterns, all }] as const)
+    const changes = tags.map((list, partition) => [partition, { tags: list, patterns, all, ...step }] as const)
     return changes.filter(([, change]) => all || patterns.length > 0 || change.tags.length > 0)
   }
 
@@ -426,24 +463,50 @@ export class RedisStore implements Store {
     return { nonce: newNonce(), channel: this.#bus?.channel ?? '' }
   }
 
-  /** True when no process serves older data any more, or when the caller did not ask for that. */
-  async #invalidate({ partition, change, ack, timeoutMs, until }: PartitionInvalidation): Promise<boolean> {
+  async #invalidate(invalidation: PartitionInvalidation): Promise<Extent> {
+    const { partition, change, ack, timeoutMs, wait = 0, until } = invalidation
     const mirror = this.#mirror(partition)
     const announcement = this.#announcement()
     // Before it is sent: a receipt may come before the answer.
     const receipts = ack === 'all' ? this.#bus?.collect(partition, announcement.nonce) : undefined
-    const release = mirror.ledger.hold(change)
+    const release = mirror.hold(change)
+    let replicas = wait
+    const viaReplicas: RunInvalidate = async (keys, args) => {
+      const waited = await this.#invalidateAndWait({ keys, args, replicas: wait, until })
+      replicas = waited.replicas
+      return waited.reply
+    }
+    const way = wait === 0 ? {} : { run: viaReplicas }
     try {
-      const reached = await mirror.invalidate(change, announcement, timeoutMs)
-      release()
-      return receipts === undefined || (await receipts.wait(reached, until))
+      for (;;) {
+        const reached = await mirror.invalidate(change, announcement, { deadlineMs: timeoutMs, ...way })
+        release()
+        const waited = receipts === undefined ? 'receipts' : await receipts.wait(reached, until)
+        if (waited === 'late') return { everywhere: false, replicas }
+        // Whoever has sent a receipt would notice that Redis has lost it meanwhile; who was waited out would not.
+        if (waited === 'receipts' || (await mirror.stillHas(reached.token))) return { everywhere: true, replicas }
+      }
     } catch (cause) {
-      if (!this.#isClosed) this.#journal.add(partition, change, release)
+      // A write that could not be marked is told of at its end: brought back after that, its mark would stay.
+      if (change.mark !== undefined && change.mark.lifeMs > 0) release()
+      else if (!this.#isClosed) this.#journal.add(partition, change, release)
       this.#events.emit('unconfirmed', { cause })
       throw cause
     } finally {
       receipts?.end()
     }
+  }
+
+  #invalidateAndWait(invalidation: WaitedInvalidation): Promise<Waited> {
+    if (this.#waiting !== undefined && this.reachable) return this.#waiting.invalidate(invalidation)
+    return Promise.reject(new GuardError('open', 'Redis is not used at the moment'))
+  }
+
+  /** Redis has it, but that was not all that was asked for. */
+  #incomplete(what: string): CacheError {
+    const error = new CacheError('ERR_CACHE_UNCONFIRMED', `${what}, in the time that was given`, { pending: true })
+    this.#events.emit('unconfirmed', { cause: error })
+    return error
   }
 
   /** The entries under these keys of Redis, those left out that are not ours, wrong or dead. */
@@ -459,11 +522,14 @@ export class RedisStore implements Store {
     )
     const now = this.#clock.now()
     const names = new Set(redisKeys)
-    return found.flat().filter((entry) => {
-      if (entry === undefined || isDead(entry, now)) return false
+    return found.flat().flatMap((entry) => {
+      if (entry === undefined) return []
       const { mirror } = this.#partition(entry.key)
-      return names.has(mirror.entryKey(entry.key)) && mirror.ledger.judge(entry) !== 'invalid'
-    }) as Entry[]
+      const validity = mirror.ledger.judge(entry)
+      if (validity === 'invalid' || !names.has(mirror.entryKey(entry.key))) return []
+      const shown = validity === 'valid' ? mirror.ledger.soften(entry) : entry
+      return isDead(shown, now) ? [] : [shown]
+    })
   }
 
   #partitionOfRedisKey(key: string): number | undefined {
@@ -516,21 +582,9 @@ export class RedisStore implements Store {
   }
 }
 
-function groupBy<T, G>(items: readonly T[], groupOf: (item: T) => G): Map<G, T[]> {
-  const groups = new Map<G, T[]>()
-  for (const item of items) {
-    const group = groups.get(groupOf(item))
-    if (group === undefined) groups.set(groupOf(item), [item])
-    else group.push(item)
-  }
-  return groups
-}
-
-function unconfirmed(what: string, cause: unknown): CacheError {
-  return new CacheError('ERR_CACHE_UNCONFIRMED', `${what} in time; it is retried in the background`, {
-    cause,
-    pending: true,
-  })
+function unconfirmed(cause: unknown): CacheError {
+  const what = 'Redis did not confirm an invalidation in time; it is retried in the background'
+  return new CacheError('ERR_CACHE_UNCONFIRMED', what, { cause, pending: true })
 }
 
 function withMonotonic(clock: Clock): Required<Clock> {

@@ -1,5 +1,5 @@
 import type { Entry } from '../entry.ts'
-import type { TagLedger } from '../tags.ts'
+import type { MarkStep, TagLedger } from '../tags.ts'
 
 /** A value now, or a promise of it: memory answers at once, Redis later. */
 export type Awaitable<T> = T | Promise<T>
@@ -15,6 +15,18 @@ export interface InvalidationTargets {
 
 /** How far an invalidation is known to have reached: this process, where there is no Redis; Redis; every process. */
 export type Ack = 'memory' | 'redis' | 'all'
+
+export interface InvalidationOptions {
+  readonly ack: Ack
+  /** After so long it counts as unconfirmed. */
+  readonly timeoutMs: number
+  /** What is named becomes stale instead of wrong. */
+  readonly soft?: boolean
+  /** How many replicas must have it, too. */
+  readonly wait?: number
+  /** The write that it belongs to begins, goes on or ends with it. */
+  readonly mark?: MarkStep
+}
 
 export interface InvalidationReceipt {
   readonly ack: Ack
@@ -89,6 +101,8 @@ export interface Store {
   ledger(key: string): TagLedger
   /** The valid entry of this key. Reads of one tick may share a round trip. */
   get(key: string): Awaitable<Entry | undefined>
+  /** The same as all processes see it, past what this one remembers. */
+  reread(key: string): Awaitable<Entry | undefined>
   /** The same if it is at hand without asking anybody; undefined where somebody would have to be asked. */
   peek(key: string): Entry | undefined
   /** Keep an entry, unless a write or a newer fill has overtaken its fill; the lease it was filled under ends. */
@@ -102,10 +116,7 @@ export interface Store {
   /** Drop entries by their full key, to make room or because they are corrupt; no promise to other processes. */
   evict(keys: readonly string[]): Awaitable<void>
   /** Make everything named wrong, or stale, here and (`ack`) elsewhere, and void the fills in flight. */
-  invalidate(
-    targets: InvalidationTargets,
-    options: { readonly ack: Ack; readonly timeoutMs: number },
-  ): Awaitable<InvalidationReceipt>
+  invalidate(targets: InvalidationTargets, options: InvalidationOptions): Awaitable<InvalidationReceipt>
   /** A page of what is kept, for people to look at. */
   list(options: ListOptions): Awaitable<EntryPage>
   stats(): StoreStats

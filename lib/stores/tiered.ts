@@ -1,15 +1,15 @@
 import type { Clock } from '../clock.ts'
-import type { Entry } from '../entry.ts'
+import { type Entry, isFresh } from '../entry.ts'
 import type { TagLedger } from '../tags.ts'
 import type { MemoryStore } from './memory.ts'
 import type { RedisStore } from './redis.ts'
 import type {
-  Ack,
   Awaitable,
   Claim,
   ClaimResult,
   EntryPage,
   FillLease,
+  InvalidationOptions,
   InvalidationReceipt,
   InvalidationTargets,
   ListOptions,
@@ -50,8 +50,9 @@ export class TieredStore implements Store {
 
   get(key: string): Awaitable<Entry | undefined> {
     const entry = this.peek(key)
-    if (entry !== undefined) return entry
-    return this.#redis.reachable ? this.#read(key) : undefined
+    if (entry !== undefined && isFresh(entry, this.#clock.now())) return entry
+    // What is stale here another process may have made anew.
+    return this.#redis.reachable ? this.#read(key) : entry
   }
 
   peek(key: string): Entry | undefined {
@@ -60,11 +61,18 @@ export class TieredStore implements Store {
     return entry
   }
 
+  reread(key: string): Awaitable<Entry | undefined> {
+    return this.#redis.reachable ? this.#fetch(key) : this.peek(key)
+  }
+
   async #read(key: string): Promise<Entry | undefined> {
-    if (this.#memory.has(key) && (await this.#redis.confirm(key))) {
-      const entry = this.#memory.get(key)
-      if (entry !== undefined) return entry
-    }
+    const isKnown = this.#memory.has(key) && (this.#isProven(key) || (await this.#redis.confirm(key)))
+    const entry = isKnown ? this.#memory.get(key) : undefined
+    if (entry !== undefined && isFresh(entry, this.#clock.now())) return entry
+    return (await this.#fetch(key)) ?? (this.#isProven(key) ? this.#memory.get(key) : undefined)
+  }
+
+  async #fetch(key: string): Promise<Entry | undefined> {
     const entry = await this.#redis.get(key)
     if (entry !== undefined) this.#keep(entry)
     return entry
@@ -104,11 +112,8 @@ export class TieredStore implements Store {
     await this.#redis.evict(keys)
   }
 
-  invalidate(
-    targets: InvalidationTargets,
-    options: { readonly ack: Ack; readonly timeoutMs: number },
-  ): Awaitable<InvalidationReceipt> {
-    if (targets.all) this.#memory.clear()
+  invalidate(targets: InvalidationTargets, options: InvalidationOptions): Awaitable<InvalidationReceipt> {
+    if (targets.all && options.soft !== true) this.#memory.clear()
     return this.#redis.invalidate(targets, options)
   }
 

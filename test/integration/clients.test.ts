@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect } from 'chai'
-import { Redis } from 'ioredis'
-import { Redis as Redis6 } from 'ioredis-6'
+import { Cluster, Redis } from 'ioredis'
+import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-6'
 import RedisMock from 'ioredis-mock'
+import sinon from 'sinon'
 import { createCache } from '../../lib/cache.ts'
 import type { CacheOptions } from '../../lib/cache-options.ts'
 import type { RedisClient } from '../../lib/redis.ts'
+import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
+import { type Sentinels, startSentinels } from '../support/redis-sentinel.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+import { eventually } from '../support/sharing.ts'
 
 interface HandedIn extends RedisClient {
   disconnect(): void
-  dbsize(): Promise<number>
   listenerCount(event: string): number
 }
 
@@ -47,8 +50,9 @@ function itUses(name: string, make: () => HandedIn, options: CacheOptions = {}):
     expect((await cache.entries()).entries.map((entry) => entry.name)).to.deep.equal(['bytes'])
     expect(await cache.health()).to.include({ status: 'pass', connected: true })
     await Promise.all([cache.close(), other.close()])
+    await cache.close()
     expect(client.status).to.equal(status)
-    expect(await client.dbsize()).to.be.greaterThan(0)
+    expect(await client.ping()).to.equal('PONG')
     expect(JSON.stringify(client.options)).to.equal(settings)
     expect(EVENTS.map((event) => client.listenerCount(event))).to.deep.equal(listeners)
     expect(warnings).to.deep.equal([])
@@ -69,7 +73,8 @@ describeWithRedis('createCache with a client of a real Redis', () => {
   after(() => server.stop())
 
   itUses('ioredis 5', () => new Redis(server.url, SETTINGS) as unknown as HandedIn)
-  itUses('ioredis 6', () => new Redis6(server.url, SETTINGS) as unknown as HandedIn)
+  itUses('ioredis 6 on RESP2', () => new Redis6(server.url, { ...SETTINGS, protocol: 2 }) as unknown as HandedIn)
+  itUses('ioredis 6 on RESP3', () => new Redis6(server.url, { ...SETTINGS, protocol: 3 }) as unknown as HandedIn)
   itUses(
     'a client with a keyPrefix',
     () => new Redis(server.url, { ...SETTINGS, keyPrefix: 'app[1]*:' }) as unknown as HandedIn,
@@ -121,28 +126,109 @@ describeWithRedis('createCache with a client of a real Redis', () => {
     admin.disconnect()
   })
 
-  it('lets the process end by itself after close', async () => {
-    const script = `
-      import { createCache } from './lib/cache.ts'
-      const cache = createCache({ redis: '${server.url}', leaseMs: 40 })
+  it('raises no error that nobody listens to while the server is away', async () => {
+    const own = await startRedis()
+    const client = new Redis(own.url, { ...SETTINGS, retryStrategy: () => 20 })
+    const [heard, unhandled] = [[] as string[], [] as unknown[]]
+    client.on('error', (error: Error) => heard.push(error.message))
+    const note = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    const complain = sinon.stub(console, 'error')
+    const logger = { info() {}, warn() {} }
+    const cache = createCache({ redis: client, namespace: 'away', leaseMs: 40, logger })
+    try {
       await cache.ready()
       await cache.set('k', 1)
       await cache.get('k')
+      await own.kill9()
+      await eventually(() => heard.length > 3 && cache.stats().status === 'degraded')
+      await cache.get('k')
       await cache.close()
-      console.log('closed')`
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const late = setTimeout(() => child.kill('SIGKILL'), 8_000)
-    let output = ''
-    child.stdout.on('data', (chunk) => {
-      output += String(chunk)
-    })
-    const [code] = (await once(child, 'close')) as [number | null]
-    clearTimeout(late)
-    expect({ code, output }).to.deep.equal({ code: 0, output: 'closed\n' })
+    } finally {
+      complain.restore()
+      process.off('unhandledRejection', note)
+      client.disconnect()
+      await own.stop()
+    }
+    expect(complain.args).to.deep.equal([])
+    expect(unhandled).to.deep.equal([])
   })
 })
+
+describeWithRedis('createCache with a Cluster client of a real Cluster', function () {
+  this.timeout(60_000)
+  let cluster: RedisCluster
+  before(async () => {
+    cluster = await startCluster()
+  })
+  after(() => cluster.stop())
+
+  const options = { enableOfflineQueue: false, redisOptions: SETTINGS }
+  const nodes = () => [...cluster.addresses]
+  itUses('a Cluster of ioredis 5', () => new Cluster(nodes(), options) as unknown as HandedIn)
+  itUses('a Cluster of ioredis 6 on RESP2', () => {
+    const redisOptions = { ...SETTINGS, protocol: 2 } as const
+    return new Cluster6(nodes(), { ...options, redisOptions }) as unknown as HandedIn
+  })
+  itUses('a Cluster of ioredis 6 on RESP3', () => {
+    const redisOptions = { ...SETTINGS, protocol: 3 } as const
+    return new Cluster6(nodes(), { ...options, redisOptions }) as unknown as HandedIn
+  })
+})
+
+describeWithRedis('a process that has closed its cache', function () {
+  this.timeout(60_000)
+  let server: RedisServer
+  let cluster: RedisCluster
+  let sentinels: Sentinels
+  before(async () => {
+    ;[server, cluster, sentinels] = await Promise.all([startRedis(), startCluster(), startSentinels()])
+  })
+  after(() => Promise.all([server.stop(), cluster.stop(), sentinels.stop()]))
+
+  const nodes = (): string => JSON.stringify(cluster.addresses)
+  for (const [what, redis, end] of [
+    ['a URL', () => `'${server.url}'`, ''],
+    ['options', () => `{ host: '127.0.0.1', port: ${server.port} }`, ''],
+    ['nodes of a Cluster', () => `{ cluster: ${nodes()} }`, ''],
+    ['Sentinels', () => JSON.stringify({ sentinels: sentinels.sentinels, name: sentinels.name }), ''],
+    ['a client', () => `new Redis('${server.url}')`, 'redis.disconnect()'],
+    ['a Cluster client', () => `new Cluster(${nodes()})`, 'redis.disconnect()'],
+  ] as const) {
+    it(`ends by itself (${what})`, async () => {
+      const script = `
+        import { Cluster, Redis } from 'ioredis'
+        import { createCache } from './lib/cache.ts'
+        const redis = ${redis()}
+        const logger = { info() {}, warn() {} }
+        const cache = createCache({ redis, namespace: 'ends', deadlineMs: 1_000, leaseMs: 40, logger })
+        await cache.ready()
+        await cache.set('k', 1)
+        await cache.get('k')
+        await cache.invalidate({ keys: ['k'] })
+        await Promise.all([cache.close(), cache.close()])
+        await cache.close()
+        ${end}
+        console.log('closed')`
+      expect(await outcomeOf(script)).to.deep.equal({ code: 0, output: 'closed\n' })
+    })
+  }
+})
+
+/** What a process of its own has said, and how it ended; one that does not end by itself is ended. */
+async function outcomeOf(script: string): Promise<{ readonly code: number | null; readonly output: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += String(chunk)
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(late)
+  return { code, output }
+}
 
 describe('createCache with a wrong client', () => {
   for (const [what, redis, message] of [

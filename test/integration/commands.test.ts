@@ -94,10 +94,10 @@ describeWithRedis('commands sent to Redis', () => {
       for (const value of ['de', 'fr']) {
         sent.length = 0
         await other.send(language(value))
-        await eventually(() => sent.filter((name) => name.startsWith('eval')).length >= 3)
+        await eventually(() => sent.filter((name) => name.startsWith('eval')).length >= 2)
         stored.push(sent.join())
       }
-      const node = await startNode(new Map(), { ...options(), memory: false })
+      const node = await startNode(new Map(), { ...options(), memory: false }, handler)
       await node.cache.ready()
       await node.cache.get('nobody')
       sent.length = 0
@@ -116,10 +116,20 @@ describeWithRedis('commands sent to Redis', () => {
       }
     })
 
-    it('a miss is at most four', async () => {
-      await share()
+    it('a miss is three, four for whoever does not know yet how it varies', async () => {
+      const node = await share()
       // Where a script is new to the server it is sent twice.
-      expect(stored[1]).to.equal('mget,evalsha,evalsha,evalsha')
+      expect(stored[1]).to.equal('mget,evalsha,evalsha')
+      for (const [value, commands] of [
+        ['es', ['mget', 'mget', 'evalsha', 'evalsha']],
+        ['it', ['mget', 'evalsha', 'evalsha']],
+      ] as const) {
+        sent.length = 0
+        await node.send(language(value))
+        await eventually(() => sent.length >= commands.length)
+        expect(sent).to.deep.equal(commands)
+        expect(isHit(await node.send(language(value)))).to.equal(true)
+      }
     })
   })
 

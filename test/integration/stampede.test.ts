@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { type Cache, createCache } from '../../lib/cache.ts'
-import type { CacheOptions } from '../../lib/cache-options.ts'
 import type { Entry, VariantIndex } from '../../lib/entry.ts'
 import { cacheMiddleware } from '../../middleware/index.ts'
 import { listen, type Running } from '../support/app.ts'
@@ -36,230 +35,234 @@ class Gate {
 
 const PUBLIC = { 'Cache-Control': 'max-age=60' }
 
-describeWithRedis('processes that miss at the same time', () => {
-  let server: RedisServer
-  let admin: Redis
-  let namespace: string
-  let namespaces = 0
-  let open: Node[]
-  before(async () => {
-    server = await startRedis()
-    admin = new Redis(server.url)
-  })
-  after(async () => {
-    await admin.quit()
-    await server.stop()
-  })
-  beforeEach(() => {
-    namespace = `stampede-${namespaces++}`
-    open = []
-  })
-  afterEach(async () => {
-    await Promise.all(open.flatMap(({ cache, close }) => [cache.close(), close()]))
-  })
+for (const [tiers, memory] of [
+  ['Redis alone', false],
+  ['memory in front of Redis', { maxSize: '10mb' }],
+] as const)
+  describeWithRedis(`processes with ${tiers} that miss at the same time`, () => {
+    let server: RedisServer
+    let admin: Redis
+    let namespace: string
+    let namespaces = 0
+    let open: Node[]
+    before(async () => {
+      server = await startRedis()
+      admin = new Redis(server.url)
+    })
+    after(async () => {
+      await admin.quit()
+      await server.stop()
+    })
+    beforeEach(() => {
+      namespace = `stampede-${namespaces++}`
+      open = []
+    })
+    afterEach(async () => {
+      await Promise.all(open.flatMap(({ cache, close }) => [cache.close(), close()]))
+    })
 
-  async function start(handler: Handler, options: CacheOptions = {}): Promise<Node> {
-    const cache = createCache({ redis: server.url, namespace, memory: false, deadlineMs: 2_000, ...options })
-    let calls = 0
-    const middleware = cacheMiddleware({ cache })
-    const running = await listen((req, res) => {
-      middleware(req as never, res, () => {
-        calls++
-        handler(req, res)
+    async function start(handler: Handler): Promise<Node> {
+      const cache = createCache({ redis: server.url, namespace, memory, deadlineMs: 2_000, leaseMs: 100 })
+      let calls = 0
+      const middleware = cacheMiddleware({ cache })
+      const running = await listen((req, res) => {
+        middleware(req as never, res, () => {
+          calls++
+          handler(req, res)
+        })
       })
-    })
-    await cache.ready()
-    const node = {
-      ...running,
-      cache,
-      get calls() {
-        return calls
-      },
-      get: (path = '/x', headers: RequestShape['headers'] = {}) => exchange(running.port, { path, headers }),
+      await cache.ready()
+      const node = {
+        ...running,
+        cache,
+        get calls() {
+          return calls
+        },
+        get: (path = '/x', headers: RequestShape['headers'] = {}) => exchange(running.port, { path, headers }),
+      }
+      open.push(node)
+      return node
     }
-    open.push(node)
-    return node
-  }
 
-  const leases = (): Promise<string[]> => admin.keys(`{${namespace}:0}:l:*`)
+    const leases = (): Promise<string[]> => admin.keys(`{${namespace}:0}:l:*`)
 
-  it('run one handler, and the others get what it stored', async () => {
-    const gate = new Gate()
-    const a = await start(gate.handler(PUBLIC, 'from a'))
-    const others = await Promise.all(['b', 'c', 'd'].map((name) => start(new Gate().handler(PUBLIC, name))))
-    const first = a.get()
-    await eventually(() => a.calls === 1)
-    const waiting = others.map(async (node) => node.get())
-    await eventually(() => others.every(({ cache }) => cache.stats().limits.flights.current === 1))
-    gate.release()
-    const answers = await Promise.all([first, ...waiting])
-    expect(answers.map(({ text }) => text)).to.deep.equal(Array(4).fill('from a'))
-    expect(others.map(({ calls }) => calls)).to.deep.equal([0, 0, 0])
-    expect(answers[1]?.header('cache-status')).to.match(/^cachewell; fwd=uri-miss; ttl=\d+; collapsed/)
-    expect(await leases()).to.deep.equal([])
-  })
-
-  it('run one loader, and the others get what it stored', async () => {
-    const [a, b] = [await start(() => {}), await start(() => {})]
-    let release: (value: string) => void = () => {}
-    const slow = a.cache.remember('k', {}, () => new Promise<string>((resolve) => (release = resolve)))
-    await eventually(async () => (await leases()).length === 1)
-    const other = b.cache.remember('k', {}, () => 'from b')
-    await eventually(() => b.cache.stats().limits.flights.current === 1)
-    release('from a')
-    expect(await Promise.all([slow, other])).to.deep.equal(['from a', 'from a'])
-    expect(await leases()).to.deep.equal([])
-  })
-
-  it('find what was filled between their look and their turn', async () => {
-    const node = await start((_req, res) => {
-      res.setHeader('Cache-Control', 'max-age=60')
-      res.end('once')
+    it('run one handler, and the others get what it stored', async () => {
+      const gate = new Gate()
+      const a = await start(gate.handler(PUBLIC, 'from a'))
+      const others = await Promise.all(['b', 'c', 'd'].map((name) => start(new Gate().handler(PUBLIC, name))))
+      const first = a.get()
+      await eventually(() => a.calls === 1)
+      const waiting = others.map(async (node) => node.get())
+      await eventually(() => others.every(({ cache }) => cache.stats().limits.flights.current === 1))
+      gate.release()
+      const answers = await Promise.all([first, ...waiting])
+      expect(answers.map(({ text }) => text)).to.deep.equal(Array(4).fill('from a'))
+      expect(others.map(({ calls }) => calls)).to.deep.equal([0, 0, 0])
+      expect(answers[1]?.header('cache-status')).to.match(/^cachewell; fwd=uri-miss; ttl=\d+; collapsed/)
+      expect(await leases()).to.deep.equal([])
     })
-    await node.get()
-    // As if this look had come before: the claim says that nothing was there.
-    const store = node.cache.engine.store
-    const [entry] = (await node.cache.entries()).entries
-    const { incarnation, seq } = store.ledger(entry?.key ?? '').token
-    const claim = { key: entry?.key ?? '', incarnation, seq, seen: undefined }
-    expect(await store.acquire(claim)).to.deep.equal({ kind: 'filled', fence: entry?.fence })
-    expect(await store.acquire({ ...claim, seen: entry?.fence })).to.include({ kind: 'mine' })
-  })
 
-  for (const [what, handler] of [
-    ['fails', (_req, res) => void res.writeHead(500).end('no')],
-    ['breaks off', (_req, res) => res.destroy()],
-    ['makes what is private', (_req, res) => void res.setHeader('Cache-Control', 'private').end('mine')],
-  ] as const satisfies readonly (readonly [string, Handler])[]) {
-    it(`do not wait for a handler that ${what}, nor share its answer`, async () => {
-      const entered: (() => void)[] = []
-      const a = await start((req, res) => void entered.push(() => handler(req, res)))
+    it('run one loader, and the others get what it stored', async () => {
+      const [a, b] = [await start(() => {}), await start(() => {})]
+      let release: (value: string) => void = () => {}
+      const slow = a.cache.remember('k', {}, () => new Promise<string>((resolve) => (release = resolve)))
+      await eventually(async () => (await leases()).length === 1)
+      const other = b.cache.remember('k', {}, () => 'from b')
+      await eventually(() => b.cache.stats().limits.flights.current === 1)
+      release('from a')
+      expect(await Promise.all([slow, other])).to.deep.equal(['from a', 'from a'])
+      expect(await leases()).to.deep.equal([])
+    })
+
+    it('find what was filled between their look and their turn', async () => {
+      const node = await start((_req, res) => {
+        res.setHeader('Cache-Control', 'max-age=60')
+        res.end('once')
+      })
+      await node.get()
+      // As if this look had come before: the claim says that nothing was there.
+      const store = node.cache.engine.store
+      const [entry] = (await node.cache.entries()).entries
+      const { incarnation, seq } = store.ledger(entry?.key ?? '').token
+      const claim = { key: entry?.key ?? '', incarnation, seq, seen: undefined }
+      expect(await store.acquire(claim)).to.deep.equal({ kind: 'filled', fence: entry?.fence })
+      expect(await store.acquire({ ...claim, seen: entry?.fence })).to.include({ kind: 'mine' })
+    })
+
+    for (const [what, handler] of [
+      ['fails', (_req, res) => void res.writeHead(500).end('no')],
+      ['breaks off', (_req, res) => res.destroy()],
+      ['makes what is private', (_req, res) => void res.setHeader('Cache-Control', 'private').end('mine')],
+    ] as const satisfies readonly (readonly [string, Handler])[]) {
+      it(`do not wait for a handler that ${what}, nor share its answer`, async () => {
+        const entered: (() => void)[] = []
+        const a = await start((req, res) => void entered.push(() => handler(req, res)))
+        const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('from b'))
+        const first = a.get().catch(() => undefined)
+        await eventually(() => a.calls === 1)
+        const second = b.get()
+        await eventually(() => b.cache.stats().limits.flights.current === 1)
+        expect(b.calls).to.equal(0)
+        const releasedAt = performance.now()
+        for (const go of entered) go()
+        expect((await second).text).to.equal('from b')
+        // The lock wait is a second.
+        expect(performance.now() - releasedAt).to.be.below(900)
+        await first
+        expect(b.calls).to.equal(1)
+      })
+    }
+
+    it('are not serialised for what cannot be shared (hit-for-miss)', async () => {
+      const a = await start((_req, res) => void res.setHeader('Cache-Control', 'private').end('a'))
+      await a.get()
+      await eventually(async () => (await leases()).length === 1)
+      const gate = new Gate()
+      const b = await start(gate.handler({ 'Cache-Control': 'private' }, 'b'))
+      const all = Promise.all(Array.from({ length: 5 }, () => b.get()))
+      await eventually(() => b.calls === 5)
+      gate.release()
+      expect((await all).map(({ text }) => text)).to.deep.equal(Array(5).fill('b'))
+      expect(b.cache.stats().limits.flights.current).to.equal(0)
+    })
+
+    it('go on when the client of the one that fills has left', async () => {
+      const a = await start(() => {})
       const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('from b'))
-      const first = a.get().catch(() => undefined)
+      const socket = openExchange(a.port, { path: '/x' })
       await eventually(() => a.calls === 1)
       const second = b.get()
       await eventually(() => b.cache.stats().limits.flights.current === 1)
-      expect(b.calls).to.equal(0)
-      const releasedAt = performance.now()
-      for (const go of entered) go()
+      socket.destroy()
       expect((await second).text).to.equal('from b')
-      // The lock wait is a second.
-      expect(performance.now() - releasedAt).to.be.below(900)
-      await first
-      expect(b.calls).to.equal(1)
+      await eventually(async () => (await leases()).length === 0)
     })
-  }
 
-  it('are not serialised for what cannot be shared (hit-for-miss)', async () => {
-    const a = await start((_req, res) => void res.setHeader('Cache-Control', 'private').end('a'))
-    await a.get()
-    await eventually(async () => (await leases()).length === 1)
-    const gate = new Gate()
-    const b = await start(gate.handler({ 'Cache-Control': 'private' }, 'b'))
-    const all = Promise.all(Array.from({ length: 5 }, () => b.get()))
-    await eventually(() => b.calls === 5)
-    gate.release()
-    expect((await all).map(({ text }) => text)).to.deep.equal(Array(5).fill('b'))
-    expect(b.cache.stats().limits.flights.current).to.equal(0)
-  })
-
-  it('go on when the client of the one that fills has left', async () => {
-    const a = await start(() => {})
-    const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('from b'))
-    const socket = openExchange(a.port, { path: '/x' })
-    await eventually(() => a.calls === 1)
-    const second = b.get()
-    await eventually(() => b.cache.stats().limits.flights.current === 1)
-    socket.destroy()
-    expect((await second).text).to.equal('from b')
-    await eventually(async () => (await leases()).length === 0)
-  })
-
-  it('take over from one that is dead or too slow, whose late fill is refused (I5)', async () => {
-    const gate = new Gate()
-    const a = await start(gate.handler(PUBLIC, 'late'))
-    const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('newer'))
-    const first = a.get()
-    await eventually(() => a.calls === 1)
-    const startedAt = performance.now()
-    expect((await b.get()).text).to.equal('newer')
-    expect(performance.now() - startedAt).to.be.within(500, 3_000)
-    gate.release()
-    expect((await first).text).to.equal('late')
-    await eventually(async () => (await leases()).length === 0)
-    expect((await a.get()).text).to.equal('newer')
-  })
-
-  it('do not wait for a fill from before an invalidation (I23)', async () => {
-    const gate = new Gate()
-    const a = await start(gate.handler(PUBLIC, 'old'))
-    const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('new'))
-    const first = a.get()
-    await eventually(() => a.calls === 1)
-    await b.cache.invalidate({ urls: ['/x'] })
-    const startedAt = performance.now()
-    expect((await b.get()).text).to.equal('new')
-    expect(performance.now() - startedAt).to.be.below(900)
-    gate.release()
-    expect((await first).text).to.equal('old')
-    for (const node of [a, b]) expect((await node.get()).text).to.equal('new')
-  })
-
-  it('refresh what is stale once', async () => {
-    const gate = new Gate()
-    let isFirst = true
-    const handler: Handler = (req, res) => {
-      if (!isFirst) return gate.handler(PUBLIC, 'fresh')(req, res)
-      isFirst = false
-      res.setHeader('Cache-Control', 'max-age=0, stale-while-revalidate=60')
-      res.end('stale')
-    }
-    const [a, b] = [await start(handler), await start(handler)]
-    await a.get()
-    expect((await a.get()).text).to.equal('stale')
-    await eventually(() => a.calls === 2)
-    expect((await b.get()).text).to.equal('stale')
-    gate.release()
-    await eventually(async () => (await b.get()).text === 'fresh')
-    expect([a.calls, b.calls]).to.deep.equal([2, 0])
-  })
-
-  it('refresh a value that is stale once', async () => {
-    const [a, b] = [await start(() => {}), await start(() => {})]
-    const options = { ttl: 1, staleWhileRevalidate: '1h' }
-    await a.cache.remember('k', options, () => 'stale')
-    await eventually(async () => (await a.cache.get('k')) === undefined)
-    let release: (value: string) => void = () => {}
-    let loads = 0
-    const slow = () => new Promise<string>((resolve) => (release = resolve))
-    expect(await a.cache.remember('k', options, slow)).to.equal('stale')
-    await eventually(async () => (await leases()).length === 1)
-    const other = (): number => ++loads
-    expect(await b.cache.remember('k', options, other)).to.equal('stale')
-    await eventually(() => b.cache.stats().limits.flights.current === 0)
-    release('fresh')
-    await eventually(async () => (await b.cache.get('k')) === 'fresh')
-    expect(loads).to.equal(0)
-  })
-
-  it('keep all variants on the index, though they are stored at the same time', async () => {
-    const echo: Handler = (req, res) => {
-      res.setHeader('Cache-Control', 'max-age=60')
-      res.setHeader('Vary', 'X-Tenant')
-      res.end(req.headers['x-tenant'])
-    }
-    const nodes = [await start(echo), await start(echo), await start(echo), await start(echo)] as const
-    const tenants = Array.from({ length: 16 }, (_, index) => String(index))
-    await Promise.all(tenants.map(async (tenant, at) => nodes[(at % 4) as 0].get('/x', { 'X-Tenant': tenant })))
-    const { entries } = await nodes[0].cache.entries()
-    const key = entries.find(({ kind }) => kind === 'variants')?.key ?? ''
-    await eventually(async () => {
-      const index = (await nodes[0].cache.engine.store.get(key)) as Entry<VariantIndex> | undefined
-      return index?.value.variants.length === tenants.length
+    it('take over from one that is dead or too slow, whose late fill is refused (I5)', async () => {
+      const gate = new Gate()
+      const a = await start(gate.handler(PUBLIC, 'late'))
+      const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('newer'))
+      const first = a.get()
+      await eventually(() => a.calls === 1)
+      const startedAt = performance.now()
+      expect((await b.get()).text).to.equal('newer')
+      expect(performance.now() - startedAt).to.be.within(500, 3_000)
+      gate.release()
+      expect((await first).text).to.equal('late')
+      await eventually(async () => (await leases()).length === 0)
+      expect((await a.get()).text).to.equal('newer')
     })
-    for (const tenant of tenants) {
-      const answer = await nodes[0].get('/x', { 'X-Tenant': tenant })
-      expect([answer.text, isHit(answer)]).to.deep.equal([tenant, true])
-    }
+
+    it('do not wait for a fill from before an invalidation (I23)', async () => {
+      const gate = new Gate()
+      const a = await start(gate.handler(PUBLIC, 'old'))
+      const b = await start((_req, res) => void res.setHeader('Cache-Control', 'max-age=60').end('new'))
+      const first = a.get()
+      await eventually(() => a.calls === 1)
+      await b.cache.invalidate({ urls: ['/x'] })
+      const startedAt = performance.now()
+      expect((await b.get()).text).to.equal('new')
+      expect(performance.now() - startedAt).to.be.below(900)
+      gate.release()
+      expect((await first).text).to.equal('old')
+      for (const node of [a, b]) expect((await node.get()).text).to.equal('new')
+    })
+
+    it('refresh what is stale once', async () => {
+      const gate = new Gate()
+      let isFirst = true
+      const handler: Handler = (req, res) => {
+        if (!isFirst) return gate.handler(PUBLIC, 'fresh')(req, res)
+        isFirst = false
+        res.setHeader('Cache-Control', 'max-age=0, stale-while-revalidate=60')
+        res.end('stale')
+      }
+      const [a, b] = [await start(handler), await start(handler)]
+      await a.get()
+      expect((await a.get()).text).to.equal('stale')
+      await eventually(() => a.calls === 2)
+      expect((await b.get()).text).to.equal('stale')
+      gate.release()
+      await eventually(async () => (await b.get()).text === 'fresh')
+      expect([a.calls, b.calls]).to.deep.equal([2, 0])
+    })
+
+    it('refresh a value that is stale once', async () => {
+      const [a, b] = [await start(() => {}), await start(() => {})]
+      const options = { ttl: 1, staleWhileRevalidate: '1h' }
+      await a.cache.remember('k', options, () => 'stale')
+      await eventually(async () => (await a.cache.get('k')) === undefined)
+      let release: (value: string) => void = () => {}
+      let loads = 0
+      const slow = () => new Promise<string>((resolve) => (release = resolve))
+      expect(await a.cache.remember('k', options, slow)).to.equal('stale')
+      await eventually(async () => (await leases()).length === 1)
+      const other = (): number => ++loads
+      expect(await b.cache.remember('k', options, other)).to.equal('stale')
+      await eventually(() => b.cache.stats().limits.flights.current === 0)
+      release('fresh')
+      await eventually(async () => (await b.cache.get('k')) === 'fresh')
+      expect(loads).to.equal(0)
+    })
+
+    it('keep all variants on the index, though they are stored at the same time', async () => {
+      const echo: Handler = (req, res) => {
+        res.setHeader('Cache-Control', 'max-age=60')
+        res.setHeader('Vary', 'X-Tenant')
+        res.end(req.headers['x-tenant'])
+      }
+      const nodes = [await start(echo), await start(echo), await start(echo), await start(echo)] as const
+      const tenants = Array.from({ length: 16 }, (_, index) => String(index))
+      await Promise.all(tenants.map(async (tenant, at) => nodes[(at % 4) as 0].get('/x', { 'X-Tenant': tenant })))
+      const { entries } = await nodes[0].cache.entries()
+      const key = entries.find(({ kind }) => kind === 'variants')?.key ?? ''
+      await eventually(async () => {
+        const index = (await nodes[0].cache.engine.store.reread(key)) as Entry<VariantIndex> | undefined
+        return index?.value.variants.length === tenants.length
+      })
+      for (const tenant of tenants) {
+        const answer = await nodes[0].get('/x', { 'X-Tenant': tenant })
+        expect([answer.text, isHit(answer)]).to.deep.equal([tenant, true])
+      }
+    })
   })
-})

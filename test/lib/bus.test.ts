@@ -5,7 +5,7 @@ import { Redis as Redis5 } from 'ioredis'
 import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-6'
 import RedisMock from 'ioredis-mock'
 import sinon from 'sinon'
-import { Bus, type Unreached } from '../../lib/bus.ts'
+import { Bus, type Unreached, type Waited } from '../../lib/bus.ts'
 import { SystemClock } from '../../lib/clock.ts'
 import type { Entry } from '../../lib/entry.ts'
 import { Events } from '../../lib/events.ts'
@@ -15,6 +15,7 @@ import { RedisStore, type RedisStoreOptions } from '../../lib/stores/redis.ts'
 import { TieredStore } from '../../lib/stores/tiered.ts'
 import type { Token } from '../../lib/tags.ts'
 import { valueEntry } from '../support/entries.ts'
+import { ageRegistry, sinceMember } from '../support/redis-registry.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 
 const SILENT = { info: () => {}, warn: () => {} }
@@ -84,8 +85,8 @@ describe('Bus', () => {
   afterEach(() => timers.restore())
 
   /** What has become of a wait, seen from outside. */
-  function watch(promise: Promise<boolean>): { result: boolean | undefined; at: number | undefined } {
-    const seen: { result: boolean | undefined; at: number | undefined } = { result: undefined, at: undefined }
+  function watch(promise: Promise<Waited>): { result: Waited | undefined; at: number | undefined } {
+    const seen: { result: Waited | undefined; at: number | undefined } = { result: undefined, at: undefined }
     void promise.then((result) => {
       seen.result = result
       seen.at = Date.now()
@@ -113,7 +114,7 @@ describe('Bus', () => {
     const { bus } = newBus()
     const seen = watch(bus.collect(0, TOKEN.nonce).wait(unreached({}), 800))
     await settled()
-    expect(seen).to.deep.equal({ result: true, at: 0 })
+    expect(seen).to.deep.equal({ result: 'receipts', at: 0 })
   })
 
   it('stops waiting once every process has sent a receipt', async () => {
@@ -126,7 +127,7 @@ describe('Bus', () => {
     expect(seen.result).to.equal(undefined)
     receipt(wire, 'b')
     await settled()
-    expect(seen).to.deep.equal({ result: true, at: 0 })
+    expect(seen).to.deep.equal({ result: 'receipts', at: 0 })
   })
 
   it('counts a receipt that comes before the answer to the invalidation', async () => {
@@ -136,7 +137,7 @@ describe('Bus', () => {
     receipt(wire, 'a')
     const seen = watch(receipts.wait(unreached({ a: 440 }), 800))
     await settled()
-    expect(seen.result).to.equal(true)
+    expect(seen.result).to.equal('receipts')
   })
 
   it('waits for a process without a receipt until its lease has ended', async () => {
@@ -147,7 +148,7 @@ describe('Bus', () => {
     await timers.tickAsync(299)
     expect(seen.result).to.equal(undefined)
     await timers.tickAsync(10)
-    expect(seen.result).to.equal(true)
+    expect(seen.result).to.equal('leases')
   })
 
   it('waits for those it cannot know, whatever receipts come', async () => {
@@ -158,14 +159,14 @@ describe('Bus', () => {
     await timers.tickAsync(249)
     expect(seen.result).to.equal(undefined)
     await timers.tickAsync(10)
-    expect(seen.result).to.equal(true)
+    expect(seen.result).to.equal('leases')
   })
 
   it('gives up when the patience of the caller ends first', async () => {
     const { bus } = newBus()
     const seen = watch(bus.collect(0, TOKEN.nonce).wait(unreached({ a: 440 }), 100))
     await timers.tickAsync(110)
-    expect(seen.result).to.equal(false)
+    expect(seen.result).to.equal('late')
   })
 
   it('takes no receipt for another one, and nonsense for none', async () => {
@@ -202,7 +203,7 @@ describe('Bus', () => {
     expect(seen.result).to.equal(undefined)
     receipt(wire, 'a')
     await settled()
-    expect(seen.result).to.equal(true)
+    expect(seen.result).to.equal('receipts')
   })
 
   it('asks again for receipts that may have gone out before it was subscribed', async () => {
@@ -301,7 +302,7 @@ describe('Bus', () => {
     bus.reset()
     const seen = watch(bus.collect(0, TOKEN.nonce).wait(unreached({ a: 440 }), 800))
     await timers.tickAsync(450)
-    expect(seen.result).to.equal(true)
+    expect(seen.result).to.equal('leases')
   })
 })
 
@@ -412,7 +413,7 @@ describeWithRedis('acknowledgement by all', () => {
   const prefix = (): string => `{bus-${namespaces}}:`
   const registry = (partition = 0): string => `{bus-${namespaces}:${partition}}:r`
   /** The registry as it is once it is older than any lease. */
-  const settle = async (key: string = registry()): Promise<unknown> => admin.zadd(key, 1, '@since')
+  const settle = async (key: string = registry()): Promise<unknown> => ageRegistry(admin, key)
   const listeners = async (): Promise<number> => ((await admin.pubsub('NUMSUB', `${prefix()}bus`)) as number[])[1] ?? 0
 
   /** Two processes with memory in use whose buses are open. */
@@ -514,11 +515,11 @@ describeWithRedis('acknowledgement by all', () => {
 
   it('waits for no longer than a lease after the clock of the server was set back', async () => {
     const [a, b] = await pair(() => server.url)
-    await admin.zadd(registry(), Date.now() + 3_600_000, '@since')
+    await ageRegistry(admin, registry(), Date.now() + 3_600_000)
     const entry = await remember(b)
     expect(await acknowledged(a)).to.be.within(LEASE_MS * 0.9, LONGEST_MS)
     expect(await b.tiers.get(entry.key)).to.equal(undefined)
-    expect(Number(await admin.zscore(registry(), '@since'))).to.be.at.most(Date.now())
+    expect(Number(await admin.zscore(registry(), await sinceMember(admin)))).to.be.at.most(Date.now())
   })
 
   describe('when messages do not arrive', () => {

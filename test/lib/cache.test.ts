@@ -137,6 +137,9 @@ describe('Cache', () => {
     ['a wrong ack', { ack: 'memory' }],
     ['a wrong time-out', { timeoutMs: 'soon' }],
     ['what it does not know', { akc: 'all' }],
+    ['a wrong word for soft', { soft: 'yes' }],
+    ['a wait for no replica', { wait: 0 }],
+    ['a wait for replicas where there is no Redis', { wait: 1 }],
   ] as const) {
     it(`refuses to invalidate with ${what}`, async () => {
       const { cache, invalidations } = makeBench()
@@ -144,6 +147,54 @@ describe('Cache', () => {
       expect(invalidations).to.deep.equal([])
     })
   }
+
+  it('explains that a wait for replicas needs Redis', async () => {
+    const { cache } = makeBench()
+    const error = await cache.invalidate({ all: true }, { wait: 1 }).catch((thrown: unknown) => thrown)
+    expect(error).to.be.instanceOf(CacheError).with.property('code', 'ERR_CACHE_BAD_OPTION')
+    expect(String(error)).to.include('wait: 1').and.include('has no Redis')
+  })
+
+  for (const targets of [{ tags: ['x'] }, { keys: ['k'] }, { pattern: 'k*' }, { all: true }]) {
+    it(`makes stale instead of wrong what is softly invalidated: ${JSON.stringify(targets)}`, async () => {
+      const { cache, clock } = makeBench()
+      const policy = { ttl: '1h', staleWhileRevalidate: '30s', staleIfError: '1m', tags: ['x'] }
+      const fail = (): Promise<number> => Promise.reject(new Error('away'))
+      await cache.remember('k', policy, () => 1)
+      clock.advance(60_000)
+      await cache.invalidate(targets, { soft: true })
+      expect(await cache.get('k')).to.equal(undefined)
+      // The windows count from there, whoever names it again later.
+      clock.advance(29_000)
+      expect(await cache.remember('k', policy, fail)).to.equal(1)
+      await cache.invalidate(targets, { soft: true })
+      clock.advance(30_000)
+      expect(await cache.remember('k', policy, fail)).to.equal(1)
+      clock.advance(1_000)
+      expect(await cache.remember('k', policy, fail).catch(String)).to.equal('Error: away')
+      expect(await cache.remember('k', policy, () => 2)).to.equal(2)
+      expect(await cache.get('k')).to.equal(2)
+    })
+  }
+
+  it('keeps what was on its way when it was softly invalidated, as stale as it is', async () => {
+    const { cache } = makeBench()
+    const policy = { tags: ['x'], staleIfError: '1m' }
+    await cache.remember('k', policy, async () => {
+      await cache.invalidate({ tags: ['x'] }, { soft: true })
+      return 1
+    })
+    expect(await cache.get('k')).to.equal(undefined)
+    expect(await cache.remember('k', policy, () => Promise.reject(new Error('away')))).to.equal(1)
+  })
+
+  it('does not give what is stale a new lifetime', async () => {
+    const { cache } = makeBench()
+    await cache.remember('k', { tags: ['x'], staleIfError: '1m' }, () => 1)
+    await cache.invalidate({ tags: ['x'] }, { soft: true })
+    expect(await cache.expire('k', '1h')).to.equal(false)
+    expect(await cache.get('k')).to.equal(undefined)
+  })
 
   it('pages through its entries without what has become wrong', async () => {
     const { cache } = makeBench()

@@ -1,6 +1,16 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { type Judged, type LedgerChange, MAX_BANS, MAX_TAG_RECORDS, TagLedger } from '../../lib/tags.ts'
+import type { Entry } from '../../lib/entry.ts'
+import {
+  type Judged,
+  type LedgerChange,
+  MAX_BANS,
+  MAX_SOFT_TIMES,
+  MAX_TAG_RECORDS,
+  type SoftTime,
+  TagLedger,
+  withSoftTime,
+} from '../../lib/tags.ts'
 
 const token = { incarnation: 'a'.repeat(16), seq: 0, nonce: '00000000' }
 
@@ -12,6 +22,12 @@ function change(part: Partial<LedgerChange>): LedgerChange {
 function filledNow(ledger: TagLedger, part: Partial<Judged> = {}): Judged {
   const { incarnation, seq } = ledger.token
   return { kind: 'response', name: '/posts/1', tags: ['t:post:1'], incarnation, seq, ...part }
+}
+
+/** The same, fresh until 1,000 and of use until 3,000. */
+function entryNow(ledger: TagLedger, part: Partial<Entry> = {}): Entry {
+  const times = { cachedAt: 0, staleAt: 1_000, deleteAt: 3_000 }
+  return { ...filledNow(ledger), ...times, key: 'k', fence: 0, size: 1, value: '', kind: 'response', ...part }
 }
 
 describe('TagLedger', () => {
@@ -119,6 +135,122 @@ describe('TagLedger', () => {
 
     it('leaves other entries alone', () => {
       ledger.hold(change({ tags: ['t:post:2'], patterns: ['user:*'] }))
+      expect(ledger.judge(filledNow(ledger))).to.equal('valid')
+    })
+  })
+
+  context('after a soft invalidation', () => {
+    const soft = (part: Partial<LedgerChange>): LedgerChange => change({ ...part, soft: true })
+
+    for (const named of [{ tags: ['t:post:1'] }, { patterns: ['/posts/*'] }, { all: true }]) {
+      it(`finds stale since then what it names, and right: ${JSON.stringify(named)}`, () => {
+        const entry = entryNow(ledger)
+        const stamp = ledger.stamp
+        ledger.invalidate(soft(named), 400)
+        expect(ledger.stamp).to.not.equal(stamp)
+        expect(ledger.judge(entry)).to.equal('valid')
+        expect(ledger.soften(entry)).to.deep.equal({ ...entry, staleAt: 400, deleteAt: 2_400 })
+        const later = entryNow(ledger)
+        expect(ledger.soften(later)).to.equal(later)
+      })
+    }
+
+    it('leaves alone what it does not name, what is stale already, and indexes', () => {
+      const other = entryNow(ledger, { tags: ['t:other'], name: '/other' })
+      const stale = entryNow(ledger, { staleAt: 300 })
+      const index = entryNow(ledger, { kind: 'variants' })
+      ledger.invalidate(soft({ tags: ['t:post:1'], patterns: ['/posts/*'] }), 400)
+      for (const entry of [other, stale, index]) expect(ledger.soften(entry)).to.equal(entry)
+    })
+
+    it('counts from the first time that an entry was named', () => {
+      const entries = [0, 1, 2].map((_, index) => {
+        const entry = entryNow(ledger)
+        ledger.invalidate(soft({ tags: ['t:post:1'] }), 100 * (index + 1))
+        return entry
+      })
+      ledger.invalidate(soft({ patterns: ['*'] }), 900)
+      expect(entries.map((entry) => ledger.soften(entry).staleAt)).to.deep.equal([100, 200, 300])
+    })
+
+    it('is overruled by one that is not soft', () => {
+      const entry = entryNow(ledger)
+      ledger.invalidate(soft({ tags: ['t:post:1'] }), 400)
+      ledger.invalidate(change({ tags: ['t:post:1'] }), 500)
+      expect(ledger.judge(entry)).to.equal('invalid')
+    })
+
+    it('takes over what was softly invalidated elsewhere, times it knows once only', () => {
+      const entry = entryNow(ledger)
+      const times = [{ seq: 1, at: 100 }]
+      ledger.advance({ ...token, seq: 1 }, [], [], 0, [{ name: 't:post:1', times }])
+      ledger.advance({ ...token, seq: 2 }, [], [], 0, [{ name: 't:post:1', times: [...times, { seq: 2, at: 200 }] }])
+      expect(ledger.soften(entry).staleAt).to.equal(100)
+      expect(ledger.soften({ ...entry, seq: 1 }).staleAt).to.equal(200)
+      expect(ledger.soften({ ...entry, seq: 2 }).staleAt).to.equal(1_000)
+    })
+
+    it('is stale already while that is not confirmed', () => {
+      const entry = entryNow(ledger)
+      const release = ledger.hold(soft({ tags: ['t:post:1'] }), 400)
+      expect(ledger.judge(entry)).to.equal('valid')
+      expect(ledger.soften(entry).staleAt).to.equal(400)
+      expect(ledger.soften(entryNow(ledger)).staleAt).to.equal(400)
+      release()
+      expect(ledger.soften(entry).staleAt).to.equal(1_000)
+    })
+
+    it('beyond its limits finds wrong what it can no longer judge', () => {
+      const old = entryNow(ledger, { tags: ['t:0'] })
+      for (let index = 0; index <= MAX_TAG_RECORDS; index++) ledger.invalidate(soft({ tags: [`t:${index}`] }), 400)
+      expect(ledger.records).to.be.at.most(MAX_TAG_RECORDS)
+      expect(ledger.judge(old)).to.equal('invalid')
+      const page = entryNow(ledger)
+      for (let index = 0; index <= MAX_BANS; index++) ledger.invalidate(soft({ patterns: [`/other/${index}`] }), 400)
+      expect(ledger.judge(page)).to.equal('invalid')
+    })
+
+    it('keeps few times, and takes no entry for less stale than it is', () => {
+      const gaps = fc.array(fc.integer({ min: 0, max: 5_000 }), { minLength: 1, maxLength: 60 })
+      fc.assert(
+        fc.property(gaps, (list) => {
+          let at = 0
+          const all: SoftTime[] = list.map((gap, index) => ({ seq: index + 1, at: (at += gap) }))
+          const kept = all.reduce(withSoftTime, [] as readonly SoftTime[])
+          expect(kept.length).to.be.at.most(MAX_SOFT_TIMES)
+          expect(kept.at(-1)).to.deep.equal(all.at(-1))
+          for (let seq = 0; seq <= all.length; seq++) {
+            const [told, real] = [kept, all].map((times) => times.find((time) => time.seq > seq)?.at)
+            if (real === undefined) expect(told).to.equal(undefined)
+            else expect(told).to.be.at.most(real)
+          }
+        }),
+      )
+    })
+  })
+
+  context('while writes are under way', () => {
+    const named = change({ tags: ['t:post:1'] })
+
+    it('finds wrong what they name, until each of them is over', () => {
+      ledger.invalidate({ ...named, mark: { id: 'a', lifeMs: 1 } })
+      ledger.invalidate({ ...named, mark: { id: 'b', lifeMs: 1 } })
+      ledger.invalidate({ ...named, mark: { id: 'a', lifeMs: 1 } })
+      expect(ledger.judge(filledNow(ledger))).to.equal('invalid')
+      expect(ledger.judge(filledNow(ledger, { tags: [] }))).to.equal('valid')
+      ledger.invalidate({ ...named, mark: { id: 'a', lifeMs: 0 } })
+      expect(ledger.judge(filledNow(ledger))).to.equal('invalid')
+      const under = filledNow(ledger)
+      ledger.invalidate({ ...named, mark: { id: 'b', lifeMs: 0 } })
+      expect(ledger.judge(under)).to.equal('invalid')
+      expect(ledger.judge(filledNow(ledger))).to.equal('valid')
+    })
+
+    it('goes on doing so in a new life', () => {
+      ledger.invalidate({ ...named, mark: { id: 'a', lifeMs: 1 } })
+      ledger.invalidate(change({ all: true }))
+      expect(ledger.judge(filledNow(ledger))).to.equal('invalid')
+      ledger.invalidate(change({ all: true, mark: { id: 'a', lifeMs: 0 } }))
       expect(ledger.judge(filledNow(ledger))).to.equal('valid')
     })
   })

@@ -651,6 +651,47 @@ for (const framework of FRAMEWORKS) {
         }
       })
 
+      for (const [what, field, dropped] of [
+        ['more than 128', Array.from({ length: 131 }, (_, index) => `t${index}`).join(), 3],
+        ['longer than 256 bytes', `t0,${'\u00e4'.repeat(129)}`, 1],
+      ] as const) {
+        it(`drops tags of a field that are ${what}, counts them, and misses no invalidation by one`, async () => {
+          const site = await start((res) => {
+            res.setHeader('Cache-Tag', Buffer.from(field).toString('latin1'))
+            res.end('x')
+          })
+          const tags = field.split(',')
+          for (const tag of [tags[0] ?? '', tags.at(-1) ?? '', 'any other']) {
+            await site.get('/a')
+            expect(await site.get('/a').then((answer) => answer.header('cache-status'))).to.match(/^cachewell; hit/)
+            calls = 0
+            await bench.cache.invalidate({ tags: [tag] })
+            await site.get('/a')
+            expect(calls, tag).to.equal(1)
+          }
+          const { limit, peak, refused } = bench.cache.stats().limits.tags
+          expect({ limit, peak, refused: refused % dropped }).to.deep.equal({
+            limit: 128,
+            peak: Math.min(tags.length - dropped, 128),
+            refused: 0,
+          })
+          expect(refused).to.be.at.least(dropped)
+          expect(bench.warnings).to.have.length(1)
+        })
+      }
+
+      it('leaves what its fields have tagged within the limits alone when another tag is invalidated', async () => {
+        const site = await start((res) => {
+          res.setHeader('Cache-Tag', Array.from({ length: 128 }, (_, index) => `t${index}`).join())
+          res.end('x')
+        })
+        await site.get('/a')
+        await bench.cache.invalidate({ tags: ['any other'] })
+        await site.get('/a')
+        expect(calls).to.equal(1)
+        expect(bench.cache.stats().limits.tags).to.include({ current: 128, refused: 0 })
+      })
+
       it('does not store what has more tags than can be kept', async () => {
         const site = await start((res) => res.end('x'), {
           options: { tags: () => Array.from({ length: 129 }, (_, index) => `t${index}`) },

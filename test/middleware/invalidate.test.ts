@@ -116,6 +116,30 @@ for (const framework of FRAMEWORKS) {
       expect(await bench.cache.get('k')).to.equal(undefined)
     })
 
+    it('softly lets stand what a window allows, but not the URL that was written to', async () => {
+      const { cache, clock } = bench
+      const site = await openSite(
+        makeListener(
+          framework,
+          [
+            cacheMiddleware({ cache, staleIfError: '1m', tags: (req) => [String(req.url)] }),
+            invalidateMiddleware({ cache, tags: ['/one', '/two'], soft: true }),
+          ],
+          (req, res) => {
+            if (req.method === 'GET' && calls >= 3) res.statusCode = 503
+            res.end(`${++calls}`)
+          },
+        ),
+      )
+      for (const path of ['/one', '/two']) await site.get(path)
+      await site.send({ method: 'POST', path: '/two' })
+      clock.advance(1_000)
+      expect((await site.get('/one')).text).to.equal('1')
+      expect((await site.get('/two')).status).to.equal(503)
+      clock.advance(60_000)
+      expect((await site.get('/one')).status).to.equal(503)
+    })
+
     it('invalidates once however many are mounted', async () => {
       const more = ['a', 'b', 'c'].map((tag) => invalidateMiddleware({ cache: bench.cache, tags: [tag] }))
       const cached = [cacheMiddleware({ cache: bench.cache }), cacheMiddleware({ cache: bench.cache })]

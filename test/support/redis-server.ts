@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
+import { endRedis, launchRedis } from './redis-process.ts'
 
 /** A real Redis on a free port of this machine, started and ended by a test. */
 export interface RedisServer {
@@ -29,7 +29,9 @@ export interface StartOptions {
 export async function startRedis({ args = [] }: StartOptions = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'cachewell-redis-'))
   const port = await freePort()
-  let child = await launch(port, directory, args)
+  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory]
+  const launch = () => launchRedis(port, [...fixed, ...args])
+  let child = await launch()
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -37,15 +39,15 @@ export async function startRedis({ args = [] }: StartOptions = {}): Promise<Redi
       return child.pid as number
     },
     stop: async () => {
-      await end(child)
+      await endRedis(child)
       await rm(directory, { recursive: true, force: true })
     },
-    kill9: () => end(child),
+    kill9: () => endRedis(child),
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
     restart: async () => {
-      await end(child)
-      child = await launch(port, directory, args)
+      await endRedis(child)
+      child = await launch()
     },
   }
 }
@@ -81,52 +83,4 @@ export function describeWithRedis(title: string, define: (this: Mocha.Suite) => 
     )
   told = true
   describe.skip(title, define)
-}
-
-async function launch(port: number, directory: string, args: readonly string[]): Promise<ChildProcess> {
-  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory]
-  const child = spawn('redis-server', [...fixed, ...args], { stdio: 'ignore' })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
-    if (await answers(port)) return child
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  await end(child)
-  throw new Error('redis-server did not answer within 5 s')
-}
-
-const running = new Set<ChildProcess>()
-
-// A test run that is interrupted leaves nothing behind.
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
-    socket.once('data', (data) => {
-      socket.destroy()
-      resolve(data.toString().startsWith('+PONG'))
-    })
-    socket.once('error', () => resolve(false))
-  })
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGKILL')
-  await ended
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

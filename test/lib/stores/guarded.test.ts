@@ -111,6 +111,82 @@ describe('Guard', () => {
     target.close()
   })
 
+  it('lets nobody wait where another has waited in vain, until there is an answer, be it late', async () => {
+    const target = guard()
+    let answerLate: () => void = () => {}
+    const late = fault(target.run(() => new Promise<void>((resolve) => (answerLate = resolve))))
+    await clock.tickAsync(51)
+    expect(await late).to.equal('timeout')
+    const command = sinon.spy(() => Promise.resolve(7))
+    const refused = target.run(command)
+    expect(await fault(refused)).to.equal('open')
+    expect(command.callCount).to.equal(0)
+    expect(target.open).to.equal(false)
+    answerLate()
+    await clock.tickAsync(0)
+    expect(await target.run(command)).to.equal(7)
+    expect(events).to.deep.equal([])
+  })
+
+  it('opens when others ask in vain during a silence', async () => {
+    const target = guard()
+    const late = fault(target.run(hang))
+    await clock.tickAsync(51)
+    expect(await late).to.equal('timeout')
+    const command = sinon.spy(hang)
+    for (let time = 0; time < 2; time++) expect(await fault(target.run(command))).to.equal('open')
+    expect(command.callCount).to.equal(0)
+    expect(events).to.deep.equal(['degraded: no answer in time'])
+    target.close()
+  })
+
+  it('hears a silence that began after the command was sent', async () => {
+    const target = guard()
+    const late = fault(target.run(hang))
+    await clock.tickAsync(5)
+    await target.run(() => Promise.resolve())
+    await clock.tickAsync(46)
+    expect(await late).to.equal('timeout')
+    const command = sinon.spy(hang)
+    expect(await fault(target.run(command))).to.equal('open')
+    expect(command.callCount).to.equal(0)
+  })
+
+  it('sends what has more patience into a silence', async () => {
+    const target = guard()
+    const late = fault(target.run(hang))
+    await clock.tickAsync(51)
+    expect(await late).to.equal('timeout')
+    expect(await target.run(() => Promise.resolve(7), 800)).to.equal(7)
+    expect(await target.run(() => Promise.resolve(8)), 'and its answer ends the silence').to.equal(8)
+  })
+
+  it('goes on where only one of several commands is late', async () => {
+    const target = guard()
+    const late = fault(target.run(hang))
+    await clock.tickAsync(30)
+    await target.run(() => Promise.resolve())
+    await clock.tickAsync(21)
+    expect(await late).to.equal('timeout')
+    expect(await target.run(() => Promise.resolve(7))).to.equal(7)
+  })
+
+  it('does not take a command of less patience for a silence', async () => {
+    const target = guard()
+    const late = fault(target.run(hang, 5))
+    await clock.tickAsync(6)
+    expect(await late).to.equal('timeout')
+    expect(await target.run(() => Promise.resolve(7))).to.equal(7)
+  })
+
+  it('says why it refuses', async () => {
+    const target = guard()
+    await fail(target, 3, 'connection lost')
+    const error = await target.run(hang).catch((reason: unknown) => reason)
+    expect(error).to.include({ message: 'Redis is not used at the moment: connection lost' })
+    target.close()
+  })
+
   it('does not take a refusal of one command for an outage', async () => {
     const target = guard()
     await fail(target, 10, 'just an answer')

@@ -28,6 +28,14 @@ describe('MemoryStore', () => {
     expect(store.invalidate({ ...NOTHING, all: true }, NOW)).to.deep.equal({ ack: 'memory', partitions: 1 })
   })
 
+  it('gives no new end to what is stale', () => {
+    const entry = valueEntry(store, clock.now(), 'a', { tags: ['x'] })
+    store.set({ ...entry, deleteAt: entry.staleAt + 60_000 })
+    store.invalidate({ ...NOTHING, tags: [tagOf.tag('x')] }, { ...NOW, soft: true })
+    expect(store.get(entry.key)?.staleAt).to.equal(clock.now())
+    expect(store.touch(entry.key, clock.now() + 5, clock.now() + 5)).to.equal(false)
+  })
+
   it('lets the least recently used go first', () => {
     for (const key of ['a', 'b', 'c']) store.set(sized(key, 3_000))
     store.get('V 1 a')

@@ -13,8 +13,9 @@ import { storedResponse } from '../../../lib/http/stored-response.ts'
 import { connectRedis, type RedisClient, type RedisOption } from '../../../lib/redis.ts'
 import { RedisStore, type RedisStoreOptions } from '../../../lib/stores/redis.ts'
 import type { Ack, InvalidationTargets } from '../../../lib/stores/store.ts'
-import { MAX_BANS } from '../../../lib/tags.ts'
+import { MAX_BANS, MAX_SOFT_TIMES } from '../../../lib/tags.ts'
 import { responseParts } from '../../support/entries.ts'
+import { ageRegistry, sinceMember } from '../../support/redis-registry.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../../support/redis-server.ts'
 
 const SILENT = { info: () => {}, warn: () => {} }
@@ -177,7 +178,7 @@ describeWithRedis('RedisStore', () => {
     await server.stop()
   })
 
-  const meta = (name: 'v' | 'i' | 'n' | 'b' | 'r'): string => `{test-${namespaces}:0}:${name}`
+  const meta = (name: 'v' | 'i' | 'n' | 'b' | 's' | 'c' | 'r'): string => `{test-${namespaces}:0}:${name}`
 
   for (const [version, client] of [
     ['5', () => new Redis5(server.url)],
@@ -319,6 +320,44 @@ describeWithRedis('RedisStore', () => {
       expect(await a.get(KEY)).to.equal(undefined)
     })
 
+    it('keeps few of the times at which something was softly invalidated, the first among them', async () => {
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const [entry, spare] = [fill(a), fill(a, 'V 1 spare', { tags: ['t:spare'] })]
+      await a.set(entry)
+      await a.set(spare)
+      const targets = { tags: ['t:post'], patterns: ['p*'], all: false }
+      const before = new SystemClock().now()
+      for (let time = 0; time < 12; time++) {
+        await b.invalidate(targets, { ack: 'redis', timeoutMs: 2_000, soft: true })
+        await new Promise((resolve) => setTimeout(resolve, 40))
+      }
+      for (const member of ['t:post', '~p*']) {
+        const times = ((await admin.hget(meta('n'), `~${member}`)) ?? '').split(' ')
+        expect(times).to.have.length(MAX_SOFT_TIMES)
+        expect(times.at(-1)).to.match(/^12:/)
+      }
+      for (const store of [a, b, await started(server.url)]) {
+        const found = await store.get(KEY)
+        expect(found?.staleAt).to.be.within(before - 200, before + 200)
+        expect(found?.deleteAt).to.be.within(before + 59_000, before + 61_000)
+        expect(await store.get(spare.key)).to.include({ staleAt: spare.staleAt })
+      }
+    })
+
+    it('forgets with the soft invalidations above the cap when they were, and what they would have judged', async function () {
+      this.timeout(30_000)
+      const [a, b] = [await started(server.url), await started(server.url)]
+      const entry = fill(a, KEY, { tags: ['t:else'] })
+      await a.set(entry)
+      for (let from = 0; from <= 100_000; from += 2_000) {
+        const tags = Array.from({ length: 2_000 }, (_, index) => `t:${from + index}`)
+        await b.invalidate({ tags, patterns: [], all: false }, { ack: 'redis', timeoutMs: 10_000, soft: true })
+      }
+      expect(await admin.zcard(meta('s'))).to.be.within(90_001, 100_001)
+      expect(await admin.hget(meta('n'), '~t:0')).to.equal(null)
+      expect(await a.get(KEY)).to.equal(undefined)
+    })
+
     it('drops the oldest tenth of the tags above the cap', async function () {
       this.timeout(30_000)
       const a = await started(server.url, { deadlineMs: 5_000 })
@@ -405,7 +444,7 @@ describeWithRedis('RedisStore', () => {
 
   describe('acknowledgement by all', () => {
     /** The registry as it is once it is older than any lease. */
-    const settle = (): Promise<unknown> => admin.zadd(meta('r'), 1, '@since')
+    const settle = (): Promise<unknown> => ageRegistry(admin, meta('r'))
 
     it('does not wait where no other process holds a lease', async () => {
       const store = await started(server.url)
@@ -444,10 +483,11 @@ describeWithRedis('RedisStore', () => {
 
     it('forgets processes whose lease has ended, never the age of the registry', async () => {
       const store = await started(server.url)
-      await admin.zadd(meta('r'), 1, 'dead', 1, '@since')
+      await ageRegistry(admin, meta('r'))
+      await admin.zadd(meta('r'), 1, 'dead')
       await invalidate(store, { tags: ['t:post'] }, 'all')
       expect(await admin.zscore(meta('r'), 'dead')).to.equal(null)
-      expect(await admin.zscore(meta('r'), '@since')).to.equal('1')
+      expect(await admin.zscore(meta('r'), await sinceMember(admin))).to.equal('1')
     })
   })
 
@@ -554,7 +594,7 @@ describeWithRedis('RedisStore', () => {
   })
 
   describe('lost metadata', () => {
-    for (const name of ['v', 'i', 'n', 'b'] as const) {
+    for (const name of ['v', 'i', 'n', 'b', 's', 'c'] as const) {
       it(`makes entries misses, never right again (${name} deleted)`, async () => {
         const [a, b] = [await started(server.url), await started(server.url)]
         const entry = fill(a)
@@ -572,11 +612,62 @@ describeWithRedis('RedisStore', () => {
     it('of a wrong type is healed', async () => {
       const store = await started(server.url)
       await admin.del(meta('v'), meta('i'), meta('r'))
+      await admin.del(meta('c'))
       await admin.lpush(meta('i'), 'x')
+      await admin.lpush(meta('c'), 'x')
       await admin.lpush(meta('r'), 'x')
       expect(await store.get(KEY)).to.equal(undefined)
       expect(await store.confirm(KEY)).to.equal(true)
       expect(await store.set(fill(store))).to.equal('stored')
+    })
+
+    it('that tells of a write under way in a way that nobody understands names everything, and ends', async () => {
+      const store = await started(server.url)
+      const entry = fill(store)
+      await store.set(entry)
+      await admin.zadd(meta('c'), Date.now() + 600_000, 'nonsense')
+      expect(await store.set(fill(store))).to.equal('invalidated')
+      await admin.zadd(meta('c'), 1, 'nonsense')
+      await store.confirm(KEY)
+      expect(await admin.zscore(meta('c'), 'nonsense')).to.equal(null)
+      expect(await store.get(KEY)).to.equal(undefined)
+      expect(await store.set(fill(store))).to.equal('stored')
+    })
+
+    it('of a write under way is brought back, but never to end sooner than whoever renews it says', async () => {
+      const store = await started(server.url)
+      const mark = (lifeMs: number) =>
+        store.invalidate(
+          { tags: ['t:post'], patterns: [], all: false },
+          { ack: 'redis', timeoutMs: 2_000, mark: { id: 'w', lifeMs } },
+        )
+      const end = async (): Promise<number> =>
+        Number((await admin.zrangebyscore(meta('c'), '(0', '+inf', 'WITHSCORES'))[1])
+      await mark(30_000)
+      const renewed = await end()
+      await mark(1_000)
+      expect(await end()).to.equal(renewed)
+      await admin.del(meta('c'))
+      await store.confirm(KEY)
+      await eventually('brought back', async () => (await end()) > 0)
+      expect(await end()).to.be.below(renewed)
+      await mark(0)
+      expect(await admin.zcard(meta('c'))).to.equal(1)
+    })
+
+    it('takes no more writes under way than it keeps', async () => {
+      const store = await started(server.url)
+      const begin = (id: string): Promise<unknown> =>
+        store.invalidate(
+          { tags: ['t:y'], patterns: [], all: false },
+          { ack: 'redis', timeoutMs: 2_000, mark: { id, lifeMs: 30_000 } },
+        )
+      await begin('first')
+      const change = JSON.stringify({ tags: ['t:y'], patterns: [], all: false })
+      const end = Date.now() + 60_000
+      await admin.zadd(meta('c'), ...Array.from({ length: 1_100 }, (_, index) => [end, `w${index} ${change}`]).flat())
+      expect(await rejection(begin('last'))).to.have.property('code', 'ERR_CACHE_UNCONFIRMED')
+      expect(await rejection(begin('first'))).to.equal(undefined)
     })
 
     it('after FLUSHALL is begun anew by the next read', async () => {
@@ -589,6 +680,20 @@ describeWithRedis('RedisStore', () => {
       expect(await store.set(entry)).to.equal('invalidated')
       expect(await store.set(fill(store))).to.equal('stored')
     })
+  })
+
+  it('waits out the leases that a copy of the metadata on another server cannot name', async () => {
+    const store = await started(server.url, { leaseMs: 60_000 })
+    await ageRegistry(admin, meta('r'))
+    await invalidate(store, { tags: ['t:post'] }, 'all', 200)
+    // As if it had come with the copy: of another server, where nobody but the dead was known.
+    await admin.zadd(meta('r'), 1, `@since${'0'.repeat(40)}`)
+    await admin.zrem(meta('r'), await sinceMember(admin))
+    const error = await rejection(invalidate(store, { tags: ['t:post'] }, 'all', 200))
+    expect(error).to.include({ code: 'ERR_CACHE_UNCONFIRMED' })
+    expect((await admin.zrange(meta('r'), 0, -1)).filter((member) => member.startsWith('@'))).to.deep.equal([
+      await sinceMember(admin),
+    ])
   })
 
   describe('a server that lost acknowledged history', () => {
@@ -667,6 +772,14 @@ describeWithRedis('RedisStore', () => {
     expect(await store.touch(KEY, entry.staleAt + 1, entry.deleteAt + 60_000)).to.equal(true)
     expect(await store.get(KEY)).to.include({ staleAt: entry.staleAt + 1, deleteAt: entry.deleteAt + 60_000 })
     expect(await store.touch('V 1 none', 1, 2)).to.equal(false)
+    await store.invalidate(
+      { tags: ['t:post'], patterns: [], all: false },
+      { ack: 'redis', timeoutMs: 2_000, soft: true },
+    )
+    // Judged by the server it counts as filled now: a new end would make it fresh.
+    const late = await started(server.url)
+    expect(await late.touch(KEY, entry.staleAt + 2, entry.deleteAt)).to.equal(false)
+    expect((await late.get(KEY))?.staleAt).to.be.below(entry.staleAt)
   })
 
   it('evict drops entries by their keys', async () => {

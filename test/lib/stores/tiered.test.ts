@@ -61,6 +61,18 @@ describeWithRedis('TieredStore', () => {
 
   const entryOf = (process: Process, key: string): Entry => valueEntry(process.store, Date.now(), key, { tags: [key] })
 
+  it('asks Redis for what is stale in memory, because another process may have made it anew', async () => {
+    const fresh = entryOf(a, 'k')
+    const stale = { ...fresh, staleAt: Date.now() - 1 }
+    await a.store.set(stale)
+    await a.redis.confirm(stale.key)
+    expect(await a.store.get(stale.key)).to.include({ staleAt: stale.staleAt })
+    await b.store.set(fresh)
+    expect(await a.store.get(stale.key)).to.include({ staleAt: fresh.staleAt })
+    // From now on it is at hand.
+    expect(a.store.get(stale.key)).to.include({ staleAt: fresh.staleAt })
+  })
+
   it('answers from memory without a promise while the lease is proven', async () => {
     const entry = entryOf(a, 'k')
     await a.store.set(entry)
