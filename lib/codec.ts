@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { promisify } from 'node:util'
 import { crc32, deflateRaw, inflateRaw } from 'node:zlib'
 import type { Entry, VariantIndex } from './entry.ts'
-import { type ResponseParts, storedResponse } from './http/stored-response.ts'
+import { assembledResponse, type ResponseHead, type ResponseParts } from './http/stored-response.ts'
 import type { Awaitable } from './stores/store.ts'
 
 /**
@@ -22,7 +22,7 @@ export interface EncodeOptions {
 }
 
 /** What of a frame decides whether it can be right at all. */
-export interface FrameCoherence {
+interface FrameCoherence {
   readonly incarnation: string
   readonly seq: number
   readonly fence: number
@@ -45,7 +45,7 @@ const inflate = promisify(inflateRaw) as (body: Buffer, options: { maxOutputLeng
 
 /** What the description says of every entry. */
 interface EntryMeta extends Omit<Entry, 'value' | 'incarnation' | 'seq' | 'fence'> {
-  readonly response?: Omit<ResponseParts, 'body' | 'reason'> & { readonly reason?: string | undefined }
+  readonly response?: ResponseHead
   readonly variants?: VariantIndex
 }
 
@@ -89,7 +89,7 @@ export function decodeEntry(frame: Buffer, expectedKey: string | undefined): Awa
 }
 
 /** The coherence fields of a frame, from its fixed header alone; undefined when it is no frame of this version. */
-export function frameCoherence(frame: Buffer): FrameCoherence | undefined {
+function frameCoherence(frame: Buffer): FrameCoherence | undefined {
   if (frame.length < HEADER_BYTES || frame.toString('latin1', 0, 2) !== 'CW' || frame.readUInt8(2) !== VERSION)
     return undefined
   const incarnation = frame.toString('latin1', INCARNATION_AT, INCARNATION_AT + INCARNATION_BYTES)
@@ -207,14 +207,27 @@ function metaOf(entry: Entry): EntryMeta {
   }
 }
 
-function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isText: boolean): Entry | undefined {
-  const { response, variants, ...common } = meta
-  if (response !== undefined) {
-    const value = storedResponse({ ...response, reason: response.reason, body })
-    return { ...common, ...coherence, value }
+// Member by member: `...` takes several times as long, on each hit in Redis.
+function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isText: boolean): Entry {
+  return {
+    kind: meta.kind,
+    key: meta.key,
+    name: meta.name,
+    cachedAt: meta.cachedAt,
+    staleAt: meta.staleAt,
+    deleteAt: meta.deleteAt,
+    tags: meta.tags,
+    size: meta.size,
+    incarnation: coherence.incarnation,
+    seq: coherence.seq,
+    fence: coherence.fence,
+    value: valueOf(meta, body, isText),
   }
-  if (variants !== undefined) return { ...common, ...coherence, value: variants }
-  return { ...common, ...coherence, value: isText ? body.toString() : body }
+}
+
+function valueOf({ response, variants }: EntryMeta, body: Buffer, isText: boolean): unknown {
+  if (response !== undefined) return assembledResponse(response, body)
+  return variants ?? (isText ? body.toString() : body)
 }
 
 function parseJson(bytes: Buffer): { readonly value: unknown } | undefined {
@@ -232,18 +245,19 @@ function readMeta(bytes: Buffer): EntryMeta | undefined {
   const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size } = raw
   if (!isString(key) || !isString(name) || !isStrings(tags)) return undefined
   if (!isNumber(cachedAt) || !isNumber(staleAt) || !isNumber(deleteAt) || !isCount(size)) return undefined
-  const common = { key, name, cachedAt, staleAt, deleteAt, tags, size }
   switch (kind) {
     case 'response': {
       const response = readResponse(raw.response)
-      return response === undefined ? undefined : { kind, ...common, response }
+      if (response === undefined) return undefined
+      return { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, response }
     }
     case 'variants': {
       const variants = readVariants(raw.variants)
-      return variants === undefined ? undefined : { kind, ...common, variants }
+      if (variants === undefined) return undefined
+      return { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, variants }
     }
     case 'value':
-      return { kind, ...common }
+      return { kind, key, name, cachedAt, staleAt, deleteAt, tags, size }
     default:
       return undefined
   }

@@ -82,6 +82,7 @@ export class Engine {
           deadlineMs: read.deadlineMs ?? DEFAULTS.deadlineMs,
           leaseMs,
           compressAbove: compressAbove(read.compression),
+          isKept: read.memory !== false,
           clock,
           events: this.events,
         })

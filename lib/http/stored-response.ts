@@ -33,6 +33,9 @@ export interface ResponseParts {
   readonly immutable: boolean
 }
 
+/** All of it but the body. */
+export type ResponseHead = Omit<ResponseParts, 'body'>
+
 /**
  * A response ready to be sent: what can be computed once is computed when it is stored or read from Redis, because a hit in
  * memory may do nothing but write it.
@@ -73,6 +76,11 @@ function hasContentLength(status: number): boolean {
 
 /** Make a response ready to be sent. */
 export function storedResponse(parts: ResponseParts): StoredResponse {
+  return assembledResponse(parts, parts.body)
+}
+
+/** The same where the body comes from elsewhere. */
+export function assembledResponse(parts: ResponseHead, body: Buffer): StoredResponse {
   const head: string[] = []
   const notModifiedHead: string[] = []
   const seen = new Set<string>()
@@ -93,12 +101,26 @@ export function storedResponse(parts: ResponseParts): StoredResponse {
     head.push(name, value)
     if (!NOT_IN_304.has(lower)) notModifiedHead.push(name, value)
   }
-  if (hasContentLength(parts.status)) head.push('Content-Length', String(parts.body.length))
+  if (hasContentLength(parts.status)) head.push('Content-Length', String(body.length))
   const generatedAt = date === undefined ? undefined : parseHttpDate(date, Number.NaN)
   // The entry's own date says which century a two-digit year is in (RFC 9110 s. 5.6.7).
   const lastModifiedAt = modified === undefined ? undefined : parseHttpDate(modified, generatedAt ?? Number.NaN)
+  // Member by member: `...parts` takes several times as long, on each hit in Redis.
   return {
-    ...parts,
+    status: parts.status,
+    reason: parts.reason,
+    fields: parts.fields,
+    body,
+    initialAge: parts.initialAge,
+    vary: parts.vary,
+    audience: parts.audience,
+    withheld: parts.withheld,
+    alwaysValidate: parts.alwaysValidate,
+    staleWhileRevalidate: parts.staleWhileRevalidate,
+    staleIfError: parts.staleIfError,
+    staleIfDisconnected: parts.staleIfDisconnected,
+    mustRevalidate: parts.mustRevalidate,
+    immutable: parts.immutable,
     head,
     notModifiedHead: etag === undefined ? notModifiedHead : withoutField(notModifiedHead, 'last-modified'),
     repeats,

@@ -68,6 +68,8 @@ export interface Write {
   readonly lease: FillLease | undefined
 }
 
+type ClaimReply = readonly [kind: ClaimResult['kind'], fence: string]
+
 /** What the store script makes of a frame. */
 type StoreVerdict = 'stored' | 'invalidated' | 'fenced'
 
@@ -267,8 +269,20 @@ export class Mirror {
     const [v, , n] = this.#metadata
     const keys = [this.leaseKey(key), n, this.entryKey(key), v]
     const args = [token, String(LOCK_WAIT_MS), String(LEASE_KEPT_MS), incarnation, String(seq), String(seen ?? -1)]
-    const reply = await this.#options.send((_, scripts) => scripts.run('acquire', keys, args))
-    const [kind, fenceText] = reply as readonly [ClaimResult['kind'], string]
+    let isLate = false
+    const run = (_: RedisClient, scripts: ScriptRunner): Promise<ClaimReply> => {
+      const answer = scripts.run('acquire', keys, args) as Promise<ClaimReply>
+      // Nobody would use it, and others would wait for it. Past the breaker: there is an answer, so there is a server.
+      const giveBack = ([kind]: ClaimReply): void => {
+        if (isLate && kind === 'mine') scripts.run('release', [this.leaseKey(key)], [token, '0']).catch(() => {})
+      }
+      answer.then(giveBack, () => {})
+      return answer
+    }
+    const [kind, fenceText] = await this.#options.send(run).catch((cause: unknown) => {
+      isLate = true
+      throw cause
+    })
     const fence = Number(fenceText)
     if (kind === 'mine') return { kind, lease: { key, token, fence } }
     return kind === 'filled' ? { kind, fence } : { kind }
@@ -509,7 +523,7 @@ function bit(flag: boolean | undefined): string {
 
 /** 128 bits of the full key: short keys in Redis, whatever the length of a URL. */
 export function hashedKey(key: string): string {
-  return hash('sha256', key, 'buffer').subarray(0, 16).toString('base64url')
+  return hash('sha256', key, 'base64url').slice(0, 22)
 }
 
 function newIncarnation(): string {

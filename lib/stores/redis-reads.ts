@@ -1,14 +1,17 @@
 import type { Clock } from '../clock.ts'
-import { decodeEntry, frameCoherence } from '../codec.ts'
+import { decodeEntry } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
 import { staleSince } from '../tags.ts'
 import { within } from './guarded.ts'
 import type { Mirror, SendCommand } from './redis-mirror.ts'
+import type { Awaitable } from './store.ts'
 
 export interface ReadsOptions {
   readonly mirror: Mirror
   readonly send: SendCommand
   readonly clock: Required<Clock>
+  /** Whether memory keeps what is read. */
+  readonly isKept: boolean
   /** How long a read may take, whatever it consists of (ms). */
   readonly deadlineMs: number
   /** Told of each command before it is sent. */
@@ -74,21 +77,25 @@ export class Reads {
     // The token was read with the entries: what it does not show had not happened when they were read.
     const token = replies.at(-1)?.toString('latin1')
     if (!mirror.isAt(token)) await within(() => mirror.catchUp(token), left())
-    const frames = replies.slice(0, -1)
-    await Promise.all(
-      [...batch].map(async ([key, { resolve }], index) => {
-        const frame = token === undefined ? null : (frames[index] ?? null)
-        resolve(frame === null ? undefined : await this.#open(key, frame, left))
-      }),
-    )
+    let index = 0
+    for (const [key, { resolve }] of batch) {
+      const frame = token === undefined ? null : (replies[index++] ?? null)
+      const entry = frame === null ? undefined : this.#open(key, frame, left)
+      if (entry instanceof Promise) void entry.then(resolve)
+      else resolve(entry)
+    }
   }
 
-  /** The entry in a frame, if it is one of ours, right and alive. */
-  async #open(key: string, frame: Buffer, left: () => number): Promise<Entry | undefined> {
+  /** The entry in a frame, if it is one of ours, right and alive; without a promise where nothing has to be inflated or asked. */
+  #open(key: string, frame: Buffer, left: () => number): Awaitable<Entry | undefined> {
+    const decoded = decodeEntry(this.#options.isKept ? ownBytes(frame) : frame, key)
+    return decoded instanceof Promise
+      ? decoded.then((entry) => this.#judge(key, entry, left))
+      : this.#judge(key, decoded, left)
+  }
+
+  #judge(key: string, entry: Entry | undefined, left: () => number): Awaitable<Entry | undefined> {
     const { mirror, clock, onCorrupt } = this.#options
-    const coherence = frameCoherence(frame)
-    if (coherence !== undefined && coherence.incarnation !== mirror.ledger.token.incarnation) return undefined
-    const entry = coherence && (await decodeEntry(ownBytes(frame), key))
     if (entry === undefined) {
       onCorrupt(mirror.entryKey(key))
       return undefined

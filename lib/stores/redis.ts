@@ -49,6 +49,8 @@ export interface RedisStoreOptions {
   readonly leaseMs: number
   /** Bodies larger than this (bytes) are compressed; false never. */
   readonly compressAbove: number | false
+  /** Whether memory in front keeps what is read. @default true */
+  readonly isKept?: boolean
   readonly clock: Clock
   readonly events: Events
   /** This process in the registry of leases: up to 64 characters without spaces. @default random */
@@ -59,6 +61,8 @@ export interface RedisStoreOptions {
 const IDLE_MS = 10_000
 /** The clock follows Redis at least this often while entries are read (ms). */
 const ALIGN_EVERY_MS = 10_000
+/** Pause before a partition that has not answered is asked again (ms). */
+const MEET_EVERY_MS = 100
 /** Outages are warned about no more often than this (ms). */
 const WARN_EVERY_MS = 10_000
 /** What Redis cannot keep longer than this (ms) is kept this long: about 30 years. */
@@ -100,6 +104,7 @@ export class RedisStore implements Store {
   readonly #deadlineMs: number
   readonly #leaseMs: number
   readonly #compressAbove: number | false
+  readonly #isKept: boolean
   readonly #slotPrefix: string
   readonly #channelPrefix: string
   readonly #nodeId: string
@@ -125,6 +130,7 @@ export class RedisStore implements Store {
     this.#deadlineMs = deadlineMs
     this.#leaseMs = leaseMs
     this.#compressAbove = options.compressAbove
+    this.#isKept = options.isKept ?? true
     const name = namespace.replace(UNSAFE_IN_SLOT, encodeURIComponent)
     this.#slotPrefix = `{${name}:`
     this.#channelPrefix = `{${name}}:`
@@ -359,6 +365,7 @@ export class RedisStore implements Store {
     })
     const reads = new Reads({
       mirror,
+      isKept: this.#isKept,
       send: this.#send,
       clock,
       deadlineMs,
@@ -540,9 +547,15 @@ export class RedisStore implements Store {
   }
 
   #onReady(): void {
-    for (const { mirror } of this.#partitions) {
-      mirror.sync().catch((cause: unknown) => this.#report('redis connect', cause))
-    }
+    for (const { mirror } of this.#partitions) this.#meet(mirror)
+  }
+
+  /** Again and again until it is answered: before the first answer nobody else asks. */
+  #meet(mirror: Mirror): void {
+    mirror.sync().catch((cause: unknown) => {
+      this.#report('redis connect', cause)
+      if (this.reachable && !this.#isClosed) setTimeout(() => this.#meet(mirror), MEET_EVERY_MS).unref()
+    })
   }
 
   #align(partition: number, theirs: number, sentAt: number, receivedAt: number): void {
@@ -571,7 +584,7 @@ export class RedisStore implements Store {
 
   #onRecovered(afterMs: number): void {
     this.#events.emit('recovered', { afterMs })
-    for (const { mirror } of this.#partitions) mirror.sync().catch(() => {})
+    this.#onReady()
     void this.#journal.retry()
   }
 

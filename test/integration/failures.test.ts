@@ -174,6 +174,35 @@ describeWithRedis('with a Redis that fails', function () {
     twin.disconnect()
   })
 
+  it('is ready as soon as it answers, though its first answer came too late', async () => {
+    server.pause()
+    const cache = createCache({ redis: client, namespace: 'late', deadlineMs: DEADLINE_MS, memory: false })
+    caches.push(cache)
+    const ready = cache.ready()
+    const late = new Promise((resolve) => cache.on('error', resolve))
+    expect(await late).to.include({ where: 'redis connect' })
+    server.resume()
+    await ready
+    expect(await cache.set('k', 1)).to.equal(true)
+  })
+
+  it('gives a lease back that came too late, so that nobody waits for it', async () => {
+    const cache = await start({ memory: false })
+    await cache.ready()
+    const { store } = cache.engine
+    const { incarnation, seq } = store.ledger(CLAIM.key).token
+    // The server is to know the script, so that the late command is one.
+    await store.acquire({ ...CLAIM, key: 'V 1 other', incarnation, seq })
+    await client.del(await client.keys('*:l:*'))
+    server.pause()
+    expect(await store.acquire({ ...CLAIM, incarnation, seq })).to.deep.equal({ kind: 'alone' })
+    server.resume()
+    // It would end by itself, but not before ten seconds have passed.
+    const startedAt = performance.now()
+    await eventually(async () => (await client.keys('*:l:*')).length === 0)
+    expect(performance.now() - startedAt).to.be.below(5_000)
+  })
+
   it('warns at most once in 10 s, however often it fails', async () => {
     const warnings: string[] = []
     const logger = { info() {}, warn: (message: string) => void warnings.push(message) }

@@ -1,0 +1,42 @@
+/** What is read and written: items of the service under keys, and pages over HTTP. Both are numbered, pages after items. */
+
+export interface Subject {
+  readonly number: number
+  readonly kind: 'item' | 'page'
+  /** The key of an item, the path of a page. */
+  readonly name: string
+  /** Its own, and those that it shares with others. */
+  readonly tags: readonly string[]
+}
+
+const ITEMS = 200
+const PAGES = 60
+const GROUPS = 12
+
+export const SUBJECTS: readonly Subject[] = Array.from({ length: ITEMS + PAGES }, (_, number) => {
+  const kind = number < ITEMS ? 'item' : 'page'
+  return {
+    number,
+    kind,
+    name: kind === 'item' ? `item:${number}` : `/pages/${number}`,
+    tags: [`one:${number}`, groupOf(number), kind === 'item' ? 'items' : 'pages'],
+  }
+})
+
+export const ITEM_SUBJECTS: readonly Subject[] = SUBJECTS.slice(0, ITEMS)
+export const PAGE_SUBJECTS: readonly Subject[] = SUBJECTS.slice(ITEMS)
+
+/** All that share a group with this one, itself included. */
+export function companionsOf({ number }: Subject): readonly Subject[] {
+  return SUBJECTS.filter((subject) => groupOf(subject.number) === groupOf(number))
+}
+
+/** The tag of the group that a number is in. */
+export function groupOf(number: number): string {
+  return `group:${number % GROUPS}`
+}
+
+/** Some end so early that they are refreshed behind the reader's back all the time. */
+export function isShortLived({ number }: Subject): boolean {
+  return number % 8 === 0
+}

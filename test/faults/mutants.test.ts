@@ -1,0 +1,20 @@
+import { expect } from 'chai'
+import { MUTANTS } from './mutants.ts'
+import { mutated } from './mutate.ts'
+import { SCRIPTS } from './scripts/all.ts'
+
+describe('the table of mutants', () => {
+  it('names guards that are there, once each', async () => {
+    const wrong: string[] = []
+    for (const mutant of MUTANTS) await mutated(mutant).catch((error: Error) => wrong.push(error.message))
+    expect(wrong).to.deep.equal([])
+  })
+
+  it('names scripts that are there', () => {
+    expect(MUTANTS.filter(({ partner }) => SCRIPTS[partner] === undefined)).to.deep.equal([])
+  })
+
+  it('names each mutant once', () => {
+    expect(new Set(MUTANTS.map(({ name }) => name)).size).to.equal(MUTANTS.length)
+  })
+})

@@ -1,0 +1,9 @@
+import { CHANGES } from './changes.ts'
+import { FILLS } from './fills.ts'
+import { INVALIDATIONS } from './invalidations.ts'
+import { LEASES } from './leases.ts'
+import { LOSSES } from './losses.ts'
+import type { Scripts } from './script.ts'
+
+/** All of them, by name. */
+export const SCRIPTS: Scripts = { ...INVALIDATIONS, ...LEASES, ...FILLS, ...LOSSES, ...CHANGES }

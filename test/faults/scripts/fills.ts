@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LOCK_WAIT_MS } from '../../../lib/lease.ts'
+import type { Scripts } from './script.ts'
+import { tagOf } from './world.ts'
+
+/** That nothing is kept or handed out that was read before an invalidation. */
+export const FILLS: Scripts = {
+  'a fill counts as of its beginning': async (world) => {
+    const [writer, filler] = [await world.process(), await world.process({ memory: false })]
+    const fill = filler.holdRead()
+    await fill.loading
+    await writer.write()
+    // It has heard of the invalidation before the fill ends.
+    await filler.read(1)
+    await fill.finish()
+    await sleep(50)
+    await filler.read()
+  },
+
+  'a fill over HTTP counts as of its beginning': async (world) => {
+    const [writer, filler] = [await world.process(), await world.process({ memory: false })]
+    const fill = filler.holdRead(() => filler.readPage())
+    await fill.loading
+    await writer.write()
+    await filler.readPage(1)
+    await fill.finish()
+    await sleep(50)
+    await filler.readPage()
+  },
+
+  'an overtaken fill is not kept': async (world) => {
+    const [writer, filler] = [await world.process(), await world.process({ memory: false })]
+    const fill = filler.holdRead()
+    await fill.loading
+    await writer.write()
+    await fill.finish()
+    await sleep(100)
+    if ((await world.stored()) > 0) world.breaches.push('Redis keeps a fill that an invalidation had overtaken')
+  },
+
+  'a fill from before everything was forgotten is not kept': async (world) => {
+    const [writer, filler] = [await world.process(), await world.process({ memory: false })]
+    const fill = filler.holdRead()
+    await fill.loading
+    await writer.write({ all: true })
+    await fill.finish()
+    await sleep(100)
+    if ((await world.stored()) > 0) world.breaches.push('Redis keeps a fill from before everything was forgotten')
+  },
+
+  'a filler that comes late replaces no newer fill': async (world) => {
+    const [slow, reader] = [await world.process({ memory: false }), await world.process({ memory: false })]
+    const fill = slow.holdRead()
+    await fill.loading
+    await sleep(LOCK_WAIT_MS)
+    world.commit()
+    await reader.fill()
+    world.promise()
+    await fill.finish()
+    await sleep(50)
+    await reader.read()
+  },
+
+  'nobody joins a flight from before an invalidation': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process()]
+    const flight = reader.holdRead()
+    await flight.loading
+    await writer.write()
+    await reader.read(1)
+    const late = reader.read()
+    await sleep(50)
+    await flight.finish()
+    await late
+  },
+
+  'nobody joins a flight from before an invalidation that finds nothing': async (world) => {
+    world.startEmpty()
+    const [writer, reader] = [await world.process(), await world.process()]
+    const flight = reader.holdRead()
+    await flight.loading
+    await writer.write()
+    await reader.read(1)
+    const late = reader.read()
+    await sleep(50)
+    await flight.finish()
+    await late
+  },
+
+  'nobody joins a flight of which nothing is known, the link being cut': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process()]
+    const flight = reader.holdRead()
+    await flight.loading
+    reader.wire.cut()
+    await writer.write()
+    const late = reader.read()
+    await sleep(50)
+    await flight.finish()
+    await late
+  },
+
+  'nobody joins a flight of which nothing is known, Redis being away (hole 4)': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process()]
+    const flight = reader.holdRead()
+    await flight.loading
+    await reader.leave()
+    await writer.write()
+    const late = reader.read()
+    await sleep(50)
+    await flight.finish()
+    await late
+  },
+
+  'no request joins a flight of which nothing is known, Redis being away': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process()]
+    const flight = reader.holdRead(() => reader.readPage())
+    await flight.loading
+    await reader.leave()
+    await writer.write()
+    const late = reader.readPage()
+    await sleep(50)
+    await flight.finish()
+    await late
+  },
+
+  'nobody joins a flight of which nothing is known, Redis being late': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process({ memory: false, deadlineMs: 50 })]
+    const flight = reader.holdRead()
+    await flight.loading
+    await writer.write()
+    const answer = reader.wire.hold('read')
+    const late = reader.read()
+    await sleep(150)
+    answer.release()
+    await flight.finish()
+    await late
+  },
+
+  'no request joins a flight of which nothing is known, Redis being late': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process({ memory: false, deadlineMs: 50 })]
+    const flight = reader.holdRead(() => reader.readPage())
+    await flight.loading
+    await writer.write()
+    const answer = reader.wire.hold('read')
+    const late = reader.readPage()
+    await sleep(150)
+    answer.release()
+    await flight.finish()
+    await late
+  },
+
+  'memory keeps nothing that it cannot judge': async (world) => {
+    const [writer, filler] = [await world.process(), await world.process()]
+    const fill = filler.holdRead()
+    await fill.loading
+    await writer.write()
+    for (let call = 0; call < 9; call++) {
+      await writer.invalidate({ tags: Array.from({ length: 120 }, (_, number) => `unused:${call}:${number}`) })
+    }
+    await filler.read(1)
+    await filler.lease(1)
+    const answer = filler.wire.hold('store')
+    await fill.finish()
+    await answer.held()
+    await filler.read()
+    answer.release()
+  },
+
+  'a fill of a history that was lost is not kept': async (world) => {
+    const filler = await world.process({ memory: false })
+    await filler.invalidate({ tags: ['unused'] })
+    const back = await world.snapshot()
+    await filler.invalidate({ tags: ['unused'] })
+    const fill = filler.holdRead()
+    await fill.loading
+    await back()
+    const writer = await world.process({ memory: false })
+    await writer.write({ tags: [tagOf(0)] })
+    await fill.finish()
+    await sleep(100)
+    await writer.read()
+  },
+}
