@@ -1,8 +1,8 @@
 import type { RequestListener } from 'node:http'
 import express from 'express'
 import { Redis } from 'ioredis'
-import { cacheMiddleware, createCache } from '../middleware/index.ts'
 import { answer, BODY, HEAD } from './answer.ts'
+import { cacheMiddleware, createCache } from './built.ts'
 import { serveContestant } from './contestant.ts'
 
 /** Hits in Redis, against what is written by hand in an afternoon: a key per URL, the body as it is, no invalidation. */

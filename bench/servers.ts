@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import express from 'express'
-import { cacheMiddleware, createCache, withCache } from '../middleware/index.ts'
 import { answer, BODY, HEAD } from './answer.ts'
+import { cacheMiddleware, createCache, withCache } from './built.ts'
 import { serveContestant } from './contestant.ts'
 
 /** Hits in memory, against an answer that is only sent. */
