@@ -3,16 +3,16 @@ import { Bus } from '../bus.ts'
 import { type Clock, SystemClock } from '../clock.ts'
 import { decodeEntry } from '../codec.ts'
 import { type Entry, isDead, isFresh } from '../entry.ts'
-import { CacheError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
 import { channelPrefixOf, dropLinks, type RedisClient, type RedisConnection, subscriberOf } from '../redis.ts'
-import type { LedgerChange, TagLedger } from '../tags.ts'
+import type { TagLedger } from '../tags.ts'
 import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
-import { Journal } from './redis-journal.ts'
+import { Heartbeat } from './redis-heartbeat.ts'
+import { Invalidations } from './redis-invalidations.ts'
 import { Link } from './redis-link.ts'
-import { type Announcement, Mirror, newNonce, type RunInvalidate, type SendCommand } from './redis-mirror.ts'
+import { Mirror, type SendCommand } from './redis-mirror.ts'
 import { ownBytes, Reads } from './redis-reads.ts'
 import { escapeGlob, scanPage } from './redis-scan.ts'
 import type { Waited } from './redis-scripts.ts'
@@ -57,8 +57,6 @@ export interface RedisStoreOptions {
   readonly nodeId?: string
 }
 
-/** The heartbeat ends after this long without use of the memory in front (ms). */
-const IDLE_MS = 10_000
 /** The clock follows Redis at least this often while entries are read (ms). */
 const ALIGN_EVERY_MS = 10_000
 /** Pause before a partition that has not answered is asked again (ms). */
@@ -74,21 +72,6 @@ interface Partition {
   readonly mirror: Mirror
   readonly reads: Reads
   readonly writes: Writes
-}
-
-interface PartitionInvalidation extends Pick<InvalidationOptions, 'ack' | 'timeoutMs' | 'wait'> {
-  readonly partition: number
-  readonly change: LedgerChange
-  /** When the caller's patience ends (monotonic ms). */
-  readonly until: number
-}
-
-/** How far an invalidation of one partition has got. */
-interface Extent {
-  /** No process serves older data any more, or the caller did not ask for that. */
-  readonly everywhere: boolean
-  /** How many replicas have it, of those that the caller asked for. */
-  readonly replicas: number
 }
 
 /**
@@ -110,13 +93,12 @@ export class RedisStore implements Store {
   readonly #nodeId: string
   readonly #partitions: readonly Partition[]
   readonly #link: Link
-  readonly #journal: Journal
+  readonly #invalidations: Invalidations
+  readonly #heartbeat: Heartbeat
   #bus: Bus | undefined
   #waiting: ReplicaWait | undefined
   #alignedAt = Number.NEGATIVE_INFINITY
   #warnedAt = Number.NEGATIVE_INFINITY
-  #heartbeat: NodeJS.Timeout | undefined
-  #used = false
   #corrupt = 0
   #errors = 0
   #isClosed = false
@@ -138,14 +120,15 @@ export class RedisStore implements Store {
     const count = options.partitions ?? (connection.isCluster ? 16 : 1)
     this.#partitions = Array.from({ length: count }, (_, partition) => this.#newPartition(partition))
     const monotonic = (): number => this.#clock.monotonic()
-    this.#journal = new Journal({
+    this.#invalidations = new Invalidations({
+      mirrors: this.#partitions.map(({ mirror }) => mirror),
+      deadlineMs,
       monotonic,
-      attempt: async (partition, change) => {
-        await this.#mirror(partition).invalidate(change, this.#announcement(), { deadlineMs })
-      },
-      rotate: (partition) => this.#mirror(partition).sync({ rotate: true }),
-      ledger: (partition) => this.#mirror(partition).ledger,
+      bus: () => this.#bus,
+      viaReplicas: (invalidation) => this.#viaReplicas(invalidation),
+      onUnconfirmed: (cause) => events.emit('unconfirmed', { cause }),
     })
+    this.#heartbeat = new Heartbeat({ everyMs: Math.max(1, leaseMs / 4), beat: () => this.#beat() })
     this.#link = new Link({
       connection,
       deadlineMs,
@@ -256,8 +239,7 @@ export class RedisStore implements Store {
 
   /** Memory in front of this store was used: keep its proof alive by a heartbeat, until 10 s after the last use. */
   keepAlive(): void {
-    this.#used = true
-    if (this.#heartbeat === undefined && !this.#isClosed) this.#startHeartbeat()
+    this.#heartbeat.use()
   }
 
   /**
@@ -268,28 +250,11 @@ export class RedisStore implements Store {
    *   it names, and it is retried.
    */
   async invalidate(targets: InvalidationTargets, options: InvalidationOptions): Promise<InvalidationReceipt> {
-    const { ack, timeoutMs, wait = 0, mark } = options
-    const changes = this.#changes(targets, options)
-    const until = this.#clock.monotonic() + timeoutMs
+    const { ack, mark } = options
     if (ack === 'all') this.#openBus()
     // A server that forgets a write under way is noticed by the heartbeat.
     if (mark !== undefined && mark.lifeMs > 0) this.keepAlive()
-    const done = Promise.allSettled(
-      changes.map(([partition, change]) => this.#invalidate({ partition, change, ack, timeoutMs, wait, until })),
-    )
-    if (ack === 'memory') return { ack, partitions: changes.length }
-    const extents: Extent[] = []
-    for (const outcome of await done) {
-      if (outcome.status === 'rejected') throw unconfirmed(outcome.reason)
-      extents.push(outcome.value)
-    }
-    const replicas = Math.min(wait, ...extents.map((extent) => extent.replicas))
-    if (replicas < wait)
-      throw this.#incomplete(`${replicas} of ${wait} replicas have confirmed an invalidation that Redis has`)
-    if (!extents.every(({ everywhere }) => everywhere)) {
-      throw this.#incomplete('Other processes may still answer from memory')
-    }
-    return { ack, partitions: changes.length }
+    return this.#invalidations.run(targets, options)
   }
 
   async list({ cursor, limit }: ListOptions): Promise<EntryPage> {
@@ -334,8 +299,8 @@ export class RedisStore implements Store {
   /** Stop all timers and end the client if it was made here; one that was handed in stays open. */
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#journal.close()
-    clearInterval(this.#heartbeat)
+    this.#invalidations.close()
+    this.#heartbeat.close()
     this.#bus?.close()
     this.#waiting?.close()
     for (const { mirror, reads } of this.#partitions) {
@@ -361,7 +326,7 @@ export class RedisStore implements Store {
       leaseMs,
       relinkedAt: () => this.#link.relinkedAt,
       onTime: (theirs, sentAt, receivedAt) => this.#align(partition, theirs, sentAt, receivedAt),
-      announcement: () => this.#announcement(),
+      announcement: () => this.#invalidations.announcement(),
     })
     const reads = new Reads({
       mirror,
@@ -428,92 +393,15 @@ export class RedisStore implements Store {
     }
   }
 
-  #startHeartbeat(): void {
-    const everyMs = Math.max(1, this.#leaseMs / 4)
-    let idleMs = 0
-    const beat = (): void => {
-      if (!this.reachable) return
-      this.#openBus()
-      for (const { mirror } of this.#partitions) void this.#confirm(mirror)
-    }
-    beat()
-    this.#heartbeat = setInterval(() => {
-      idleMs = this.#used ? 0 : idleMs + everyMs
-      this.#used = false
-      if (idleMs < IDLE_MS) beat()
-      else {
-        clearInterval(this.#heartbeat)
-        this.#heartbeat = undefined
-      }
-    }, everyMs).unref()
+  #beat(): void {
+    if (!this.reachable) return
+    this.#openBus()
+    for (const { mirror } of this.#partitions) void this.#confirm(mirror)
   }
 
-  /** What each partition concerned is to forget. */
-  #changes(
-    targets: InvalidationTargets,
-    { soft = false, mark }: InvalidationOptions,
-  ): readonly (readonly [partition: number, change: LedgerChange])[] {
-    const step = mark === undefined ? { soft } : { soft, mark }
-    const count = this.#partitions.length
-    const [patterns, all] = [targets.patterns, targets.all]
-    const tags: string[][] = Array.from({ length: count }, () => [])
-    for (const tag of targets.tags) {
-      // The text of a key or URI tag is what its partition is made from; any other may be on entries anywhere.
-      if (tag.startsWith('k:') || tag.startsWith('u:')) tags[partitionOf(`V 0 ${tag.slice(2)}`, count)]?.push(tag)
-      else for (const list of tags) list.push(tag)
-    }
-    const changes = tags.map((list, partition) => [partition, { tags: list, patterns, all, ...step }] as const)
-    return changes.filter(([, change]) => all || patterns.length > 0 || change.tags.length > 0)
-  }
-
-  #announcement(): Announcement {
-    return { nonce: newNonce(), channel: this.#bus?.channel ?? '' }
-  }
-
-  async #invalidate(invalidation: PartitionInvalidation): Promise<Extent> {
-    const { partition, change, ack, timeoutMs, wait = 0, until } = invalidation
-    const mirror = this.#mirror(partition)
-    const announcement = this.#announcement()
-    // Before it is sent: a receipt may come before the answer.
-    const receipts = ack === 'all' ? this.#bus?.collect(partition, announcement.nonce) : undefined
-    const release = mirror.hold(change)
-    let replicas = wait
-    const viaReplicas: RunInvalidate = async (keys, args) => {
-      const waited = await this.#invalidateAndWait({ keys, args, replicas: wait, until })
-      replicas = waited.replicas
-      return waited.reply
-    }
-    const way = wait === 0 ? {} : { run: viaReplicas }
-    try {
-      for (;;) {
-        const reached = await mirror.invalidate(change, announcement, { deadlineMs: timeoutMs, ...way })
-        release()
-        const waited = receipts === undefined ? 'receipts' : await receipts.wait(reached, until)
-        if (waited === 'late') return { everywhere: false, replicas }
-        // Whoever has sent a receipt would notice that Redis has lost it meanwhile; who was waited out would not.
-        if (waited === 'receipts' || (await mirror.stillHas(reached.token))) return { everywhere: true, replicas }
-      }
-    } catch (cause) {
-      // A write that could not be marked is told of at its end: brought back after that, its mark would stay.
-      if (change.mark !== undefined && change.mark.lifeMs > 0) release()
-      else if (!this.#isClosed) this.#journal.add(partition, change, release)
-      this.#events.emit('unconfirmed', { cause })
-      throw cause
-    } finally {
-      receipts?.end()
-    }
-  }
-
-  #invalidateAndWait(invalidation: WaitedInvalidation): Promise<Waited> {
+  #viaReplicas(invalidation: WaitedInvalidation): Promise<Waited> {
     if (this.#waiting !== undefined && this.reachable) return this.#waiting.invalidate(invalidation)
     return Promise.reject(new GuardError('open', 'Redis is not used at the moment'))
-  }
-
-  /** Redis has it, but that was not all that was asked for. */
-  #incomplete(what: string): CacheError {
-    const error = new CacheError('ERR_CACHE_UNCONFIRMED', `${what}, in the time that was given`, { pending: true })
-    this.#events.emit('unconfirmed', { cause: error })
-    return error
   }
 
   /** The entries under these keys of Redis, those left out that are not ours, wrong or dead. */
@@ -585,7 +473,7 @@ export class RedisStore implements Store {
   #onRecovered(afterMs: number): void {
     this.#events.emit('recovered', { afterMs })
     this.#onReady()
-    void this.#journal.retry()
+    void this.#invalidations.retry()
   }
 
   #report(where: string, cause: unknown): void {
@@ -593,11 +481,6 @@ export class RedisStore implements Store {
     this.#errors++
     this.#events.emit('error', { where, cause })
   }
-}
-
-function unconfirmed(cause: unknown): CacheError {
-  const what = 'Redis did not confirm an invalidation in time; it is retried in the background'
-  return new CacheError('ERR_CACHE_UNCONFIRMED', what, { cause, pending: true })
 }
 
 function withMonotonic(clock: Clock): Required<Clock> {

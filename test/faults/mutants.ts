@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nopartitions',
     guard: 'a tag is invalidated in every partition',
-    file: 'lib/stores/redis.ts',
+    file: 'lib/stores/redis-invalidations.ts',
     find: 'else for (const list of tags) list.push(tag)',
     replace: 'else tags[0]?.push(tag)',
     partner: 'a tag reaches every partition',
@@ -143,7 +143,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'noreceipt',
     guard: 'an invalidation waits for receipts, or for the leases of silent processes',
-    file: 'lib/stores/redis.ts',
+    file: 'lib/stores/redis-invalidations.ts',
     find: 'await receipts.wait(reached, until)',
     replace: "'receipts'",
     partner: 'a process that hears nothing is waited for',
@@ -335,7 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'noproof',
     guard: 'what was waited out is asked for once more before it is acknowledged',
-    file: 'lib/stores/redis.ts',
+    file: 'lib/stores/redis-invalidations.ts',
     find: '(await mirror.stillHas(reached.token))',
     replace: 'true',
     partner: 'what was lost before it was acknowledged is not acknowledged',
