@@ -11,7 +11,7 @@ import { World } from './scripts/world.ts'
  * Nothing stale is read after an acknowledged invalidation, whatever goes wrong: processes read and write while things break, rare
  * courses of events are played from scripts, and each guard in the source is switched off once to see that its loss is noticed.
  *
- *     --seconds 170    for all scenarios together; 0 plays none
+ *     --seconds 120    for all scenarios together; 0 plays none
  *     --seed 1         the same faults in the same order
  *     --scenario name  only this one; may be repeated
  *     --mutants name   only these, or `none`; may be repeated
@@ -20,7 +20,7 @@ import { World } from './scripts/world.ts'
  * Ends with 1 on any stale read, any failed read, a mutant that nobody noticed, or too few reads or faults to prove anything.
  */
 
-const SHORT = { seconds: 170, reads: 3_000_000, redisReads: 50_000, faults: 60 }
+const SHORT = { seconds: 120, reads: 3_000_000, redisReads: 50_000, faults: 60 }
 /** Of each round. */
 const SOAK = { seconds: 300, reads: 100_000_000, redisReads: 1_000_000, faults: 1_000 }
 const MAX_SOAK_MS = 3_600_000

@@ -34,7 +34,10 @@ export function holds({ value, atMost, atLeast }: Figure): boolean {
   return value <= (atMost ?? Number.POSITIVE_INFINITY) && value >= (atLeast ?? Number.NEGATIVE_INFINITY)
 }
 
-/** Print a table; true when every bar was kept. */
+/** With `--counts` a time that misses its bar is told, and only counts decide: for machines on which others work, too. */
+const ONLY_COUNTS = process.argv.includes('--counts')
+
+/** Print a table; true when every bar was kept that decides. */
 export function print(title: string, figures: readonly Figure[]): boolean {
   console.log(`\n${title}`)
   const width = Math.max(...figures.map(({ what }) => what.length))
@@ -43,7 +46,7 @@ export function print(title: string, figures: readonly Figure[]): boolean {
     const verdict = bar === '' || holds(figure) ? '' : '  MISSED'
     console.log(`  ${figure.what.padEnd(width)}  ${shown(figure).padStart(10)}${bar}${verdict}`)
   }
-  return figures.every(holds)
+  return figures.every((figure) => holds(figure) || (ONLY_COUNTS && figure.unit === 'ms'))
 }
 
 function shown({ value, unit }: Figure): string {
