@@ -180,9 +180,14 @@ export class Cache extends Values {
     const { redis, redisRequired } = this.engine
     if (redis === undefined) return { status: 'pass', connected: false, latencyMs: 0, reason: 'no Redis configured' }
     try {
-      return { status: 'pass', connected: true, latencyMs: await redis.ping() }
+      const latencyMs = await redis.ping()
+      const { fullSince } = redis
+      if (fullSince === undefined) return { status: 'pass', connected: true, latencyMs }
+      const degradedSince = new Date(fullSince).toISOString()
+      const reason = 'Redis is out of memory: nothing new is stored'
+      return { status: 'warn', connected: true, latencyMs, degradedSince, reason }
     } catch (cause) {
-      const since = redis.degradedSince
+      const { degradedSince: since } = redis
       return {
         status: redisRequired ? 'fail' : 'warn',
         connected: false,

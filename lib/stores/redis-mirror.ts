@@ -535,6 +535,7 @@ export function newNonce(): string {
   return randomBytes(4).toString('hex')
 }
 
-function isOutOfMemory(error: unknown): boolean {
+/** Does this answer say that the server has no room? */
+export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && /\bOOM\b/.test(error.message)
 }

@@ -7,6 +7,8 @@ export interface WritesOptions {
   readonly mirror: Mirror
   /** Bodies larger than this (bytes) are compressed; false never. */
   readonly compressAbove: number | false
+  /** The server has taken what was sent, or refused some of it for good reasons. */
+  readonly onWritten: () => void
   readonly onError: (cause: unknown) => void
 }
 
@@ -50,7 +52,7 @@ export class Writes {
   }
 
   async #write(batch: readonly Pending[]): Promise<void> {
-    const { mirror, compressAbove } = this.#options
+    const { mirror, compressAbove, onWritten } = this.#options
     const writes = await Promise.all(
       batch.map(async ({ entry, lifetimeMs, lease }) => {
         const frame = await encodeEntry(entry, { compressAbove })
@@ -58,6 +60,7 @@ export class Writes {
       }),
     )
     const results = await mirror.store(writes)
+    onWritten()
     for (const [index, { resolve }] of batch.entries()) resolve(results[index] ?? 'unavailable')
   }
 }

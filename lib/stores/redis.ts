@@ -12,7 +12,7 @@ import { GuardError } from './guarded.ts'
 import { Heartbeat } from './redis-heartbeat.ts'
 import { Invalidations } from './redis-invalidations.ts'
 import { Link } from './redis-link.ts'
-import { Mirror, type SendCommand } from './redis-mirror.ts'
+import { isOutOfMemory, Mirror, type SendCommand } from './redis-mirror.ts'
 import { ownBytes, Reads } from './redis-reads.ts'
 import { escapeGlob, scanPage } from './redis-scan.ts'
 import type { Waited } from './redis-scripts.ts'
@@ -99,6 +99,7 @@ export class RedisStore implements Store {
   #waiting: ReplicaWait | undefined
   #alignedAt = Number.NEGATIVE_INFINITY
   #warnedAt = Number.NEGATIVE_INFINITY
+  #fullSince: number | undefined
   #corrupt = 0
   #errors = 0
   #isClosed = false
@@ -157,8 +158,12 @@ export class RedisStore implements Store {
 
   /** Since when Redis has not been usable (epoch ms). */
   get degradedSince(): number | undefined {
-    const since = this.#link.degradedSince
-    return since === undefined ? undefined : this.#clock.now() - (this.#clock.monotonic() - since)
+    return this.#instant(this.#link.degradedSince)
+  }
+
+  /** Since when Redis has had no room for new entries (epoch ms). */
+  get fullSince(): number | undefined {
+    return this.#instant(this.#fullSince)
   }
 
   /**
@@ -344,7 +349,13 @@ export class RedisStore implements Store {
     const writes = new Writes({
       mirror,
       compressAbove: this.#compressAbove,
-      onError: (cause) => this.#report('redis set', cause),
+      onWritten: () => {
+        this.#fullSince = undefined
+      },
+      onError: (cause) => {
+        if (isOutOfMemory(cause)) this.#fullSince ??= this.#clock.monotonic()
+        this.#report('redis set', cause)
+      },
     })
     return { mirror, reads, writes }
   }
@@ -362,6 +373,11 @@ export class RedisStore implements Store {
       catchUp: async (partition, token) => (await this.#partitions[partition]?.mirror.reach(token)) === true,
       monotonic: () => this.#clock.monotonic(),
     })
+  }
+
+  /** Epoch ms of a monotonic instant. */
+  #instant(at: number | undefined): number | undefined {
+    return at === undefined ? undefined : this.#clock.now() - (this.#clock.monotonic() - at)
   }
 
   #partition(key: string): Partition {
