@@ -229,6 +229,8 @@ describeWithRedis('commands sent to Redis', () => {
     await node.cache.entries()
     // Where a script is new to the server it is sent whole.
     const names = new Set(sent.map((name) => (name === 'eval' ? 'evalsha' : name)))
+    // An announcement is repeated where receipts may have been missed.
+    names.delete('publish')
     expect(names, sent.join()).to.deep.equal(new Set(['evalsha', 'mget', 'ping', 'scan']))
   })
 })
