@@ -82,6 +82,8 @@ export class Responses {
   readonly #flights: Flights<ResponseEntry>
   /** The `Vary` sets of resources, so that index and variant can be read from Redis in one go. */
   readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
+  /** Changes of the index of a resource that are under way, the last one of each. */
+  readonly #indexing = new Map<string, Promise<void>>()
   readonly #get: Read = (key) => this.#store.get(key)
   readonly #reread: Read = (key) => this.#store.reread(key)
   /** Of the resource that was indexed last. */
@@ -386,18 +388,35 @@ export class Responses {
 
   /** Put a variant on the resource's index, newest first, and let the oldest go beyond the limit. */
   #index(fill: Fill, entry: ResponseEntry): void {
-    const present = this.#store.peek(fill.primary)
+    const { primary } = fill
+    const underWay = this.#indexing.get(primary)
+    if (underWay !== undefined) {
+      // One after the other in this process: only others are to be fought.
+      this.#follow(
+        primary,
+        underWay.then(() => this.#settleIndex(fill, entry, Promise.resolve('fenced'))),
+      )
+      return
+    }
+    const present = this.#store.peek(primary)
     const index = this.#indexed(fill, entry, isIndex(present) ? present : fill.index)
     const result = this.#store.set(index)
     if (!(result instanceof Promise)) return
-    this.#hints.set(fill.primary, index.value.sets)
-    void this.#settleIndex(fill, entry, result)
+    this.#hints.set(primary, index.value.sets)
+    this.#follow(primary, this.#settleIndex(fill, entry, result))
+  }
+
+  #follow(primary: string, settled: Promise<void>): void {
+    const done = settled.finally(() => {
+      if (this.#indexing.get(primary) === done) this.#indexing.delete(primary)
+    })
+    this.#indexing.set(primary, done)
   }
 
   /** Other processes put variants of theirs on it: made anew from what they have stored, as often as it takes. */
   async #settleIndex(fill: Fill, entry: ResponseEntry, first: Promise<SetResult>): Promise<void> {
     let result = await first
-    for (let attempt = 1; attempt < MAX_INDEXINGS && result === 'fenced'; attempt++) {
+    for (let attempt = 0; attempt < MAX_INDEXINGS && result === 'fenced'; attempt++) {
       await pause(Math.random() * INDEXING_PAUSE_MS * attempt)
       const present = await this.#store.reread(fill.primary)
       result = await this.#store.set(this.#indexed(fill, entry, isIndex(present) ? present : undefined))

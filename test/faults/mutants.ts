@@ -186,7 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/stores/redis-scripts.ts',
     find: 'local blindMs = since(r, now) + tonumber(ARGV[4]) * 1.1 + 10 - now',
     replace: 'local blindMs = 0 * since(r, now)',
-    partner: 'a registry that was lost may have named somebody (hole 1)',
+    partner: 'a registry that was lost may have named somebody',
   },
   {
     name: 'norelink',
@@ -274,7 +274,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/values.ts',
     find: ' || (!isCurrent && flight.startedAt < caller.at)',
     replace: '',
-    partner: 'nobody joins a flight of which nothing is known, Redis being away (hole 4)',
+    partner: 'nobody joins a flight of which nothing is known, Redis being away',
   },
   {
     name: 'joinaway-http',
@@ -298,7 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/stores/redis-scripts.ts',
     find: 'for _, set in ipairs({ k.i, k.b, k.s, k.c }) do\n    if not ask(',
     replace: 'for _, set in ipairs({ k.b, k.s, k.c }) do\n    if not ask(',
-    partner: 'tags that were lost are missed (hole 2)',
+    partner: 'tags that were lost are missed',
   },
   {
     name: 'nomarker-patterns',
@@ -314,7 +314,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/stores/redis-scripts.ts',
     find: '(state.inc ~= knownInc or knows(k, state, knownSeq, knownNonce))',
     replace: 'true',
-    partner: 'an older history is noticed by who knew a newer one (hole 5)',
+    partner: 'an older history is noticed by who knew a newer one',
   },
   {
     name: 'nohistory',

@@ -15,6 +15,7 @@ import { RedisStore, type RedisStoreOptions } from '../../lib/stores/redis.ts'
 import { TieredStore } from '../../lib/stores/tiered.ts'
 import type { Token } from '../../lib/tags.ts'
 import { valueEntry } from '../support/entries.ts'
+import { freePort } from '../support/free-port.ts'
 import { ageRegistry, sinceMember } from '../support/redis-registry.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 
@@ -752,11 +753,14 @@ describeWithRedis('acknowledgement by all in a Cluster', () => {
 
   before(async function () {
     this.timeout(30_000)
-    for (let node = 0; node < 2; node++) servers.push(await startRedis({ args: ['--cluster-enabled', 'yes'] }))
+    const busPorts = [String(await freePort()), String(await freePort())]
+    for (const busPort of busPorts) {
+      servers.push(await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-port', busPort] }))
+    }
     const [one, two] = servers.map(({ url }) => new Redis5(url)) as [Redis5, Redis5]
     await one.cluster('ADDSLOTSRANGE', 0, 8191)
     await two.cluster('ADDSLOTSRANGE', 8192, 16383)
-    await one.cluster('MEET', '127.0.0.1', (servers[1] as RedisServer).port)
+    await one.call('CLUSTER', 'MEET', '127.0.0.1', (servers[1] as RedisServer).port, busPorts[1] as string)
     for (const node of [one, two]) {
       await eventually('one cluster', async () => {
         const info = String(await node.cluster('INFO'))

@@ -98,7 +98,7 @@ export const FILLS: Scripts = {
     await late
   },
 
-  'nobody joins a flight of which nothing is known, Redis being away (hole 4)': async (world) => {
+  'nobody joins a flight of which nothing is known, Redis being away': async (world) => {
     const [writer, reader] = [await world.process(), await world.process()]
     const flight = reader.holdRead()
     await flight.loading

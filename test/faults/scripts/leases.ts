@@ -51,7 +51,7 @@ export const LEASES: Scripts = {
     await reader.read()
   },
 
-  'a registry that was lost may have named somebody (hole 1)': async (world) => {
+  'a registry that was lost may have named somebody': async (world) => {
     const [writer, reader] = [
       await world.process({ leaseMs: 600 }),
       await world.process({ isDeaf: true, leaseMs: 600 }),

@@ -5,7 +5,7 @@ import { eventually, nameOf, tagOf } from './world.ts'
 
 /** That a server that has lost metadata, or all that was acknowledged of late, serves nothing old. */
 export const LOSSES: Scripts = {
-  'tags that were lost are missed (hole 2)': async (world) => {
+  'tags that were lost are missed': async (world) => {
     const writer = await world.process({ memory: false })
     await writer.fill()
     await writer.write()
@@ -32,7 +32,7 @@ export const LOSSES: Scripts = {
     await newcomer.read()
   },
 
-  'announcements that come late, twice or out of order change nothing (hole 3)': async (world) => {
+  'announcements that come late, twice or out of order change nothing': async (world) => {
     const [writer, reader] = [await world.process({ leaseMs: 1_000 }), await world.process({ leaseMs: 1_000 })]
     await reader.lease()
     const announced: [channel: string, message: string][] = []
@@ -53,7 +53,7 @@ export const LOSSES: Scripts = {
     if (announced.length === 0) throw new Error('Nothing was announced')
   },
 
-  'an older history is noticed by who knew a newer one (hole 5)': async (world) => {
+  'an older history is noticed by who knew a newer one': async (world) => {
     const writer = await world.process({ memory: false })
     await writer.invalidate({ tags: ['unused'] })
     const back = await world.snapshot()
