@@ -73,8 +73,8 @@ export interface FillTarget {
   readonly path: string
 }
 
-/** Reads an entry by its full key. */
-type Read = (key: string) => Awaitable<Entry | undefined>
+/** Reads an entry by its full key; memory judges it as of `now`. */
+type Read = (key: string, now?: number) => Awaitable<Entry | undefined>
 
 export class Responses {
   readonly #store: Store
@@ -84,7 +84,7 @@ export class Responses {
   readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
   /** Changes of the index of a resource that are under way, the last one of each. */
   readonly #indexing = new Map<string, Promise<void>>()
-  readonly #get: Read = (key) => this.#store.get(key)
+  readonly #get: Read = (key, now) => this.#store.get(key, now)
   readonly #reread: Read = (key) => this.#store.reread(key)
   /** Of the resource that was indexed last. */
   #variants = 0
@@ -97,13 +97,13 @@ export class Responses {
     this.#flights = new Flights(clock)
   }
 
-  /** The entry that answers this request, were it fresh, without a promise where memory has it. */
-  lookup(primary: string, headers: RequestHeaders): Awaitable<Lookup> {
-    return this.#lookup(primary, headers, this.#get)
+  /** The entry that answers this request, were it fresh, without a promise where memory has it. `now`: as the clock has just said. */
+  lookup(primary: string, headers: RequestHeaders, now?: number): Awaitable<Lookup> {
+    return this.#lookup(primary, headers, this.#get, now)
   }
 
-  #lookup(primary: string, headers: RequestHeaders, read: Read): Awaitable<Lookup> {
-    const found = read(primary)
+  #lookup(primary: string, headers: RequestHeaders, read: Read, now?: number): Awaitable<Lookup> {
+    const found = read(primary, now)
     if (!(found instanceof Promise)) return this.#select(primary, found, headers, read)
     const ahead = new Map(this.#hinted(primary, headers).map((key) => [key, read(key)] as const))
     return found.then((entry) =>

@@ -186,7 +186,7 @@ export class Exchange implements Watcher {
     const { settings } = this
     settings.engine.report(entry.key, outcome)
     const now = settings.engine.clock.now()
-    replay({ req: this.#req, res: this.#res, entry, outcome, settings, key: entry.key, now })
+    replay({ req: this.#req, res: this.#res, settings }, entry, outcome, now)
   }
 
   /** The handler has thrown: answer from the spare entry where that is allowed; false: the error is the application's. */

@@ -25,14 +25,15 @@ export function withCache(
   const mount: Mount = {
     settings,
     prefixOf: () => prefix,
-    ...(app === undefined ? {} : { app }),
-  }
-  return function withCache(req, res) {
-    serve(mount, req, res, () => {
+    behind: (req, res) => {
       const answered: unknown = listener(req, res)
       // STA-11: a listener that says when it fails. Nobody else handles what is not handled here.
       if (answered instanceof Promise) void answered.catch((error: unknown) => rejected(res, error))
-    })
+    },
+    ...(app === undefined ? {} : { app }),
+  }
+  return function withCache(req, res) {
+    serve(mount, req, res)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { primaryKey } from '../lib/key.ts'
 import type { FillTarget } from '../lib/responses.ts'
 import type { Exchange } from './exchange.ts'
@@ -13,12 +13,19 @@ export interface Mount {
   readonly settings: Settings
   /** The constant start of the keys of this place. */
   readonly prefixOf: (req: IncomingMessage) => string
+  /** What is behind this place where nobody hands on a `next`: one for all requests, so that a hit makes none of its own. */
+  readonly behind?: (req: IncomingMessage, res: ServerResponse) => void
   /** The application behind, where it does not say so on the request. */
   readonly app?: ExpressApp
   /** Who the response is for, where a route says so; part of the key. */
   readonly partitionOf?: (req: IncomingMessage) => string
   /** Look at the exchange before the handler runs: a route that caches by itself annotates it. */
   readonly prepare?: (exchange: Exchange) => void
+}
+
+/** What lets this request go on to its handler. */
+export function passOf({ behind }: Mount, req: IncomingMessage, res: ServerResponse, next: Pass | undefined): Pass {
+  return next ?? (() => behind?.(req, res))
 }
 
 /** The key that a URI, or a class of them, has in this place. */

@@ -7,7 +7,7 @@ import { fieldValue, type RequestHeaders, requestField } from '../lib/http/field
 import { NOT_AFTER_IF_RANGE, NOT_IN_206 } from '../lib/http/part-fields.ts'
 import { type ByteRange, byteRanges, rangeApplies } from '../lib/http/ranges.ts'
 import { currentAge } from '../lib/http/reuse.ts'
-import type { StoredResponse } from '../lib/http/stored-response.ts'
+import type { LastHead, StoredResponse } from '../lib/http/stored-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import type { Settings } from './settings.ts'
@@ -26,14 +26,11 @@ export interface ReplayRequest {
   readonly headers: RequestHeaders
 }
 
-export interface Replay {
+/** Whom to answer. */
+export interface Client {
   readonly req: ReplayRequest
   readonly res: ReplayResponse
-  readonly entry: ResponseEntry
-  readonly outcome: Outcome
   readonly settings: Pick<Settings, 'headers'>
-  readonly key: string
-  readonly now: number
   /** CMP-4: not where compression above us would code a part of the whole. @default what the response says */
   readonly mayCut?: boolean
 }
@@ -42,24 +39,34 @@ export interface Replay {
  * Answer from a stored response: head and body as they were recorded, `Age` and `Cache-Status` as of now, the client's own
  * condition and range judged on it (RFC 9110 s. 13.2.2). Synchronous, and the only thing a hit in memory does.
  */
-export function replay({ req, res, entry, outcome, settings, key, now, mayCut }: Replay): void {
+export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
+  const { req, res } = client
   const { value } = entry
-  const age = Math.floor(currentAge(entry, now) / 1_000)
   const { headers } = req
   if (value.status === 200 && (hasCondition(headers) || headers['range'] !== undefined)) {
-    const part = selectedPart(req, entry, now, mayCut ?? mayBeCut(res))
+    // CON-22: the condition first.
+    if (isNotModified(headers, value, now)) return sendNotModified(client, entry, outcome, now)
+    const part = requestedPart(client, value, now)
     if (part !== undefined) {
-      writeLines(res, part.status, [...part.head, ...lastLines(age, outcome, settings, key)], value.repeats)
+      const { changing } = headAsOf(now, client.settings, entry, outcome)
+      writeLines(res, part.status, [...part.head, ...changing], value.repeats)
       res.end(part.body)
       return
     }
   }
   // The handler's words were about its own status, not about a 304 or 206 of ours (REU-7).
   if (value.reason !== undefined) res.statusMessage = value.reason
-  writeLines(res, value.status, fullHead({ value, age, outcome, settings, key }), value.repeats)
+  writeLines(res, value.status, headAsOf(now, client.settings, entry, outcome).lines, value.repeats)
   // A server may be told to refuse content where there is none.
   if (req.method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()
   else res.end(value.body)
+}
+
+function sendNotModified({ res, settings }: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
+  const head = headAsOf(now, settings, entry, outcome)
+  head.notModified ??= [...entry.value.notModifiedHead, ...head.changing]
+  writeLines(res, 304, head.notModified, entry.value.repeats)
+  res.end()
 }
 
 /** Compression that stands above us has left a method on the response. */
@@ -67,18 +74,21 @@ export function mayBeCut(res: object): boolean {
   return !('flush' in res)
 }
 
-/** The head of a full answer; node only reads the array, so that answers of the same second can share it. */
-function fullHead({ value, age, outcome, settings, key }: FullHead): string[] {
+/** The heads of answers as of `now`; node only reads the arrays, so that answers of the same second can share them. */
+function headAsOf(now: number, settings: Client['settings'], entry: ResponseEntry, outcome: Outcome): LastHead {
+  const { value } = entry
+  const age = Math.floor(currentAge(entry, now) / 1_000)
   const ttl = outcome.hit && outcome.detail === undefined ? (outcome.ttl ?? 0) : undefined
   const last = value.lastHead
-  if (last !== undefined && last.age === age && last.ttl === ttl && last.settings === settings) return last.lines
-  const lines = [...value.head, ...lastLines(age, outcome, settings, key)]
-  if (ttl !== undefined) value.lastHead = { settings, age, ttl, lines }
-  return lines
+  if (last !== undefined && last.age === age && last.ttl === ttl && last.settings === settings) return last
+  const changing = lastLines(age, outcome, settings, entry.key)
+  const head = { settings, age, ttl, changing, lines: [...value.head, ...changing], notModified: undefined }
+  if (ttl !== undefined) value.lastHead = head
+  return head
 }
 
 /** What is different from answer to answer. */
-function lastLines(age: number, outcome: Outcome, settings: Pick<Settings, 'headers'>, key: string): readonly string[] {
+function lastLines(age: number, outcome: Outcome, settings: Client['settings'], key: string): readonly string[] {
   const told = settings.headers
   if (told === false) return ['Age', String(age)]
   const member = formatCacheStatus(outcome, told === 'debug' ? key : undefined)
@@ -109,29 +119,18 @@ function writeLines(res: ReplayResponse, status: number, lines: string[], repeat
   res.writeHead(status)
 }
 
-interface FullHead extends Pick<Replay, 'outcome' | 'settings' | 'key'> {
-  readonly value: StoredResponse
-  readonly age: number
-}
-
 interface Part {
-  readonly status: number
+  readonly status: 206 | 416
   readonly head: readonly string[]
   readonly body: Buffer | undefined
 }
 
-/** What the client's own condition or range makes of a stored 200 (RFC 9110 s. 13.2.2); undefined: the whole. */
-function selectedPart(
-  { method, headers }: ReplayRequest,
-  entry: ResponseEntry,
-  now: number,
-  mayCut: boolean,
-): Part | undefined {
-  const { value } = entry
-  // CON-22: the condition first.
-  if (isNotModified(headers, value, now)) return { status: 304, head: value.notModifiedHead, body: undefined }
+/** The part of a stored 200 that the client asks for (RFC 9110 s. 14.2); undefined: the whole. */
+function requestedPart({ req, res, mayCut }: Client, value: StoredResponse, now: number): Part | undefined {
+  const { headers } = req
   // RNG-1, QRY-9
-  return headers['range'] === undefined || method !== 'GET' || !mayCut ? undefined : rangeOf(headers, value, now)
+  if (headers['range'] === undefined || req.method !== 'GET' || !(mayCut ?? mayBeCut(res))) return undefined
+  return rangeOf(headers, value, now)
 }
 
 /** The ranges of a stored 200 that were asked for (RFC 9110 s. 14.2), or undefined: then the whole is the answer. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type CacheControl, NOTHING, parseCacheControl } from '../lib/http/cache-control.ts'
 import { hasOriginCondition } from '../lib/http/conditional.ts'
 import { requestField, splitList } from '../lib/http/fields.ts'
@@ -7,15 +7,6 @@ import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
 
-/** What a request is, as far as the cache is concerned. */
-export interface RequestTarget extends Target {
-  /** Query parameters were taken out: the handler must see this path, too. */
-  readonly stripped: boolean
-}
-
-/** Fields that make a handler treat a GET as another method (CPDoS, method override). */
-const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
-
 /** Why the cache keeps out of this GET or HEAD, or undefined: the `detail` of `fwd=bypass`. */
 export function bypassReason(req: IncomingMessage, settings: Settings): string | undefined {
   const { headers } = req
@@ -23,12 +14,21 @@ export function bypassReason(req: IncomingMessage, settings: Settings): string |
   if (req.method !== 'QUERY' && hasContent(req)) return 'body'
   if (hasOriginCondition(headers)) return 'precondition'
   if (headers.upgrade !== undefined) return 'upgrade'
-  for (const name of METHOD_OVERRIDES) if (headers[name] !== undefined) return 'method-override'
+  if (isOverridden(headers)) return 'method-override'
   // KEY-14
   const original = (req as RoutedRequest).originalMethod
   if (original !== undefined && original !== req.method) return 'method-override'
   const { skip } = settings
   return skip !== undefined && callSync('skip', () => skip(callbackRequest(req))) ? 'skip' : undefined
+}
+
+/** Fields that make a handler treat a GET as another method (CPDoS, method override). */
+function isOverridden(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers['x-http-method-override'] !== undefined ||
+    headers['x-http-method'] !== undefined ||
+    headers['x-method-override'] !== undefined
+  )
 }
 
 function hasContent({ headers }: IncomingMessage): boolean {
@@ -41,7 +41,7 @@ export function requestTarget(
   req: IncomingMessage,
   settings: Settings,
   app: ExpressApp | undefined = (req as RoutedRequest).app,
-): RequestTarget | undefined {
+): Target | undefined {
   const { headers } = req
   let scheme = (req.socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
   let authority = headers.host ?? headers[':authority']?.toString()
@@ -51,23 +51,25 @@ export function requestTarget(
   }
   if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
   const originalUrl = (req as RoutedRequest).originalUrl ?? req.url ?? ''
-  const path = stripQuery(originalUrl, settings.ignoredQuery)
-  const target = targetUri({ scheme, authority, originalUrl: path })
-  return target === undefined ? undefined : { uri: target.uri, path: target.path, stripped: path !== originalUrl }
+  return targetUri({ scheme, authority, originalUrl: stripQuery(originalUrl, settings.ignoredQuery) })
 }
 
 /** What the request says about caching; undefined where it says nothing. */
 export function directivesOf(req: IncomingMessage): CacheControl | undefined {
-  const cacheControl = requestField(req.headers, 'cache-control')
+  const { headers } = req
+  if (headers['cache-control'] === undefined && headers.pragma === undefined) return undefined
+  const cacheControl = requestField(headers, 'cache-control')
   if (cacheControl !== undefined) return parseCacheControl(cacheControl)
   // CCQ-11: only `no-cache`, and only where there is no `Cache-Control`.
-  const pragma = requestField(req.headers, 'pragma')
+  const pragma = requestField(headers, 'pragma')
   if (pragma === undefined || !splitList(pragma).some((member) => member.toLowerCase() === 'no-cache')) return undefined
   return { ...NOTHING, noCache: true }
 }
 
-/** Let the handler see the URL that the key has. */
+/** Let the handler see the URL that the key has, where parameters were taken out. */
 export function hideStrippedQuery(req: IncomingMessage, settings: Settings): void {
+  const received = (req as RoutedRequest).originalUrl ?? req.url ?? ''
+  if (stripQuery(received, settings.ignoredQuery) === received) return
   const routed = req as { url?: string; originalUrl?: string; query?: unknown; _parsedUrl?: unknown }
   for (const name of ['url', 'originalUrl'] as const) {
     const url = routed[name]

@@ -19,7 +19,7 @@ import { contentKey, takeContent } from './content.ts'
 import type { Place } from './deposit.ts'
 import { Exchange, exchangeOf, type Why } from './exchange.ts'
 import { watch } from './intercept.ts'
-import { keyOf, type Mount, type Pass } from './mount.ts'
+import { keyOf, type Mount, type Pass, passOf } from './mount.ts'
 import { passExchange } from './pass.ts'
 import { refresh } from './refresh.ts'
 import { mayBeCut, replay } from './replay.ts'
@@ -37,11 +37,11 @@ import { passMethod } from './write.ts'
 /** One request on its way, and what it names here. */
 interface Visit extends FillTarget {
   readonly mount: Mount
+  readonly settings: Settings
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  readonly pass: Pass
-  /** Query parameters were taken out: the handler must see the shorter path, too. */
-  readonly stripped: boolean
+  /** Undefined where what is behind is known by itself. */
+  readonly next: Pass | undefined
   /** The key of this URL alone, where `primary` may be that of a class of URLs. */
   readonly own: string
   /** Undefined where no other URL may share what is kept. */
@@ -53,13 +53,13 @@ interface Visit extends FillTarget {
 }
 
 /** Answer from the cache, or pass the request on and record what comes back. */
-export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pass): void {
+export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, next?: Pass): void {
   const { settings } = mount
-  if (!settings.enabled) return pass()
+  if (!settings.enabled) return passOf(mount, req, res, next)()
   const outer = exchangeOf(res)
   if (outer !== undefined) {
     outer.adopt(settings)
-    return pass()
+    return passOf(mount, req, res, next)()
   }
   if (res.headersSent) {
     settings.engine.events.warnOnce(
@@ -67,31 +67,33 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, p
       `The response to ${req.method} ${req.url} had already started when the cache saw it, so it cannot be cached. ` +
         'An earlier middleware wrote to it; mount the cache before it.',
     )
-    return pass()
+    return passOf(mount, req, res, next)()
   }
   const { method } = req
-  if (method !== 'GET' && method !== 'HEAD' && method !== 'QUERY') return passMethod(mount, req, res, pass)
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'QUERY') {
+    return passMethod(mount, req, res, passOf(mount, req, res, next))
+  }
   let visit: Visit | string
   try {
-    visit = enter(mount, req, res, pass)
+    visit = enter(mount, req, res, next)
   } catch (cause) {
     // A callback of the options failed: a request is never lost to the cache.
     settings.engine.events.emit('error', { where: 'options', cause })
     settings.engine.events.warnOnce('callback:request', `A callback of the cache's options failed: ${String(cause)}`)
     visit = 'error'
   }
-  if (typeof visit === 'string') return passUnkeyed(mount, req, res, pass, visit)
+  if (typeof visit === 'string') return passUnkeyed(mount, req, res, passOf(mount, req, res, next), visit)
   if (method === 'QUERY') void serveQuery(visit)
   else proceed(visit)
 }
 
 /** QRY-3, QRY-4: the key of a QUERY contains its content, which the handler finds as it came. */
 async function serveQuery(visit: Visit): Promise<void> {
-  const { mount, req, res, pass } = visit
+  const { mount, req, res, next } = visit
   try {
     const content = await takeContent(req, mount.settings.maxBodySize)
     const key = content === undefined ? undefined : contentKey(content, req.headers)
-    if (key === undefined) passUnkeyed(mount, req, res, pass, 'body', 'DR-3')
+    if (key === undefined) passUnkeyed(mount, req, res, passOf(mount, req, res, next), 'body', 'DR-3')
     else {
       const primary = queryPrimaryKey(visit.primary, key)
       proceed({ ...visit, content, primary, own: primary })
@@ -103,36 +105,38 @@ async function serveQuery(visit: Visit): Promise<void> {
 
 function proceed(visit: Visit): void {
   if (isRefresh(visit.req)) return refill(visit)
-  const found = lookup(visit)
-  if (!(found instanceof Promise)) return decide(visit, found, undefined)
+  // The clock is asked once: half of what a lookup costs.
+  const now = visit.settings.engine.clock.now()
+  const found = lookup(visit, now)
+  if (!(found instanceof Promise)) return decide(visit, found, undefined, now)
   found
     .catch((cause: unknown) => missed(visit, cause))
     .then((late) => {
       // A fill that landed while Redis was asked leaves nothing to join, and a miss that is out of date.
-      const { responses } = visit.mount.settings.engine
+      const { responses } = visit.settings.engine
       const landed = late.kind === 'miss' ? responses.peek(visit.primary, visit.req.headers) : undefined
       decide(visit, landed ?? late, undefined)
     })
     .catch((cause) => failed(visit, cause))
 }
 
-function lookup(visit: Visit): Awaitable<Lookup> {
+function lookup(visit: Visit, now: number): Awaitable<Lookup> {
   try {
-    return visit.mount.settings.engine.responses.lookup(visit.primary, visit.req.headers)
+    return visit.settings.engine.responses.lookup(visit.primary, visit.req.headers, now)
   } catch (cause) {
     return missed(visit, cause)
   }
 }
 
 /** STO-14: a store that fails is a miss. */
-function missed({ mount }: Visit, cause: unknown): Miss {
-  mount.settings.engine.events.emit('error', { where: 'lookup', cause })
+function missed({ settings }: Visit, cause: unknown): Miss {
+  settings.engine.events.emit('error', { where: 'lookup', cause })
   return NOTHING_STORED
 }
 
 /** Something failed after a wait: what the handler threw is the process's, as it is without us; the rest is the next one's. */
-function failed({ res, pass }: Visit, cause: unknown): void {
-  if (exchangeOf(res) === undefined) pass(cause)
+function failed({ mount, req, res, next }: Visit, cause: unknown): void {
+  if (exchangeOf(res) === undefined) passOf(mount, req, res, next)(cause)
   else rethrow(cause)
 }
 
@@ -144,27 +148,27 @@ export function rethrow(cause: unknown): void {
 }
 
 /** Everything about a request that the lookup needs, or why the cache keeps out of it. */
-function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pass): Visit | string {
+function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass | undefined): Visit | string {
   const { settings } = mount
   const reason = bypassReason(req, settings)
   if (reason !== undefined) return reason
   const target = requestTarget(req, settings, mount.app)
   if (target === undefined) return 'target'
-  const { uri, path, stripped } = target
+  const { uri, path } = target
   // QRY-12: what a QUERY brings is kept for its URL alone, so that a write to that ends it.
   const classes = req.method === 'QUERY' ? undefined : settings.searchClasses
   const own = keyOf(mount, req, uri)
   const shared = classes?.classOf(uri)
   return {
     mount,
+    settings,
     req,
     res,
-    pass,
+    next,
     primary: shared === undefined ? own : keyOf(mount, req, shared),
     own,
     uri,
     path,
-    stripped,
     classes,
     credentials: credentialsOf(req, settings),
     directives: directivesOf(req),
@@ -172,15 +176,18 @@ function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, pass: Pa
   }
 }
 
-/** Judge what was found; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
-function decide(visit: Visit, found: Lookup, since: number | undefined): void {
+/** Judge what was found as of `now`; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
+function decide(
+  visit: Visit,
+  found: Lookup,
+  since: number | undefined,
+  now: number = visit.settings.engine.clock.now(),
+): void {
   if (found.kind === 'miss') {
     const rule = found.reason === 'uri-miss' ? 'DR-4' : 'DR-6'
     return forward(visit, found, { forward: found.reason, rule, ...variantsOf(visit, found) }, since)
   }
-  const { req, mount, directives } = visit
-  const { settings } = mount
-  const now = settings.engine.clock.now()
+  const { req, settings, directives } = visit
   const reuse = judgeReuse(found, {
     credentialed: visit.credentials !== undefined,
     directives: settings.requestDirectives ? directives : undefined,
@@ -216,8 +223,8 @@ function decide(visit: Visit, found: Lookup, since: number | undefined): void {
 }
 
 /** DR-6: what the handler may name instead of answering anew. */
-function variantsOf({ req, mount }: Visit, miss: Miss): Pick<Why, 'variants'> {
-  const { profile, engine } = mount.settings
+function variantsOf({ req, settings }: Visit, miss: Miss): Pick<Why, 'variants'> {
+  const { profile, engine } = settings
   return profile === 'rfc' && req.method === 'GET' ? { variants: engine.responses.variants(miss) } : {}
 }
 
@@ -226,11 +233,10 @@ function detailOf({ credentials }: Visit): { readonly detail?: string } {
 }
 
 function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: number): void {
-  const { req, res } = visit
-  const { settings } = visit.mount
+  const { settings } = visit
   settings.engine.report(visit.primary, outcome)
-  if (settings.onHit !== undefined) tellHit(settings, req, res, outcome)
-  replay({ req, res, entry, outcome, settings, key: entry.key, now })
+  if (settings.onHit !== undefined) tellHit(settings, visit.req, visit.res, outcome)
+  replay(visit, entry, outcome, now)
 }
 
 function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerResponse, outcome: Outcome): void {
@@ -244,8 +250,7 @@ function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerR
 
 /** Nothing to serve: wait for a fill that is under way, else begin one. */
 function forward(visit: Visit, miss: Miss, why: Why, since: number | undefined): void {
-  const { res, mount, directives } = visit
-  const { settings } = mount
+  const { res, settings, directives } = visit
   if (directives?.onlyIfCached === true) return answerUncached(res)
   const unrecorded = unrecordedReason(visit, miss)
   if (unrecorded !== undefined) return unfilled(visit, { detail: unrecorded, ...why })
@@ -270,7 +275,7 @@ function answerUncached(res: ServerResponse): void {
 /** A fill that is under way and that this request may share. */
 function joinable(visit: Visit, miss: Miss): Flight<ResponseEntry> | undefined {
   if (visit.credentials !== undefined) return undefined
-  return visit.mount.settings.engine.responses.join(visit, miss, visit.req.headers)
+  return visit.settings.engine.responses.join(visit, miss, visit.req.headers)
 }
 
 interface Waiting {
@@ -282,7 +287,7 @@ interface Waiting {
 
 /** Wait for somebody else's fill, but no longer than the lock wait, then share it or go on. */
 function wait(visit: Visit, flight: Flight<ResponseEntry>, { miss, why, since }: Waiting): void {
-  const { responses, clock, reachable } = visit.mount.settings.engine
+  const { responses, clock, reachable } = visit.settings.engine
   // I23: with Redis away nothing says who has written since a fill began; only one that began later will do.
   const isUsable = reachable || flight.startedAt >= since
   const timeoutMs = LOCK_WAIT_MS - (clock.monotonic() - since)
@@ -293,19 +298,19 @@ function wait(visit: Visit, flight: Flight<ResponseEntry>, { miss, why, since }:
 }
 
 /** Why the handler's answer is of no use to others. */
-function unrecordedReason({ req, res, mount, directives, ...target }: Visit, miss: Miss): string | undefined {
+function unrecordedReason({ req, res, settings, directives, ...target }: Visit, miss: Miss): string | undefined {
   // DS-7: nobody waits for what will not be stored.
   if (directives?.noStore === true) return 'request-no-store'
   if (req.headers.range === undefined) return undefined
   // CMP-4: compression above us would compress a part of the whole. And what could lately not be kept whole is the handler's to cut.
-  const { responses } = mount.settings.engine
+  const { responses } = settings.engine
   return !mayBeCut(res) || responses.isUnshared(target, miss, req.headers) ? 'range' : undefined
 }
 
 /** Let the handler answer, and record it. */
 function fill(visit: Visit, miss: Miss, why: Why, since: number | undefined): void {
   const { req, credentials } = visit
-  const { responses } = visit.mount.settings.engine
+  const { responses } = visit.settings.engine
   if (req.method === 'HEAD') {
     // VAL-20: it creates no entry, but may confirm or contradict the one at hand.
     const heeding = why.spare === undefined ? undefined : responses.begin(visit, miss, req.headers, false)
@@ -319,7 +324,7 @@ function fill(visit: Visit, miss: Miss, why: Why, since: number | undefined): vo
 
 /** Of all processes one asks the handler; the others wait for what it stores, no longer than the lock wait. */
 function claim(visit: Visit, fill: Fill, why: Why, since: number | undefined): void {
-  const { responses, clock } = visit.mount.settings.engine
+  const { responses, clock } = visit.settings.engine
   const began = since ?? clock.monotonic()
   const waitMs = LOCK_WAIT_MS - (clock.monotonic() - began)
   const claimed = responses.claim(fill, { headers: visit.req.headers, spare: why.spare, waitMs })
@@ -346,7 +351,7 @@ function claim(visit: Visit, fill: Fill, why: Why, since: number | undefined): v
 function refill(visit: Visit): void {
   const { entry, lease } = refreshOf(visit.req) ?? {}
   const spare = entry?.key.startsWith(visit.primary) === true ? { spare: entry } : {}
-  const { responses } = visit.mount.settings.engine
+  const { responses } = visit.settings.engine
   const fill = responses.begin(visit, NOTHING_STORED, visit.req.headers, visit.credentials === undefined)
   passOn(visit, responses.leased(fill, lease), { forward: 'stale', background: true, ...spare })
 }
@@ -357,16 +362,15 @@ function unfilled(visit: Visit, why: Why): void {
 }
 
 function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
-  const { mount, req, res, own, classes, credentials, uri, path, content } = visit
-  const { settings } = mount
+  const { settings, req, res, own, classes, credentials, uri, path, content } = visit
   const target = { primary: own, uri, path }
   const classify = classes === undefined ? undefined : (fields: Fields) => placeOf(visit, classes, fields)
   const exchange = new Exchange({ settings, req, res, target, credentials, fill, classify, content, ...why })
-  if (visit.stripped) hideStrippedQuery(req, settings)
-  mount.prepare?.(exchange)
+  hideStrippedQuery(req, settings)
+  visit.mount.prepare?.(exchange)
   watch(res, exchange)
   try {
-    visit.pass()
+    passOf(visit.mount, req, res, visit.next)()
   } catch (error) {
     if (!exchange.failed()) throw error
   }

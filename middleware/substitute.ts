@@ -160,25 +160,18 @@ export class Substitute {
       report(entry.key, outcome)
       outer.restore()
       res.statusMessage = ''
-      replay({
-        req: { method, headers },
-        res: {
-          ...out,
-          setHeader: res.setHeader.bind(res),
-          get statusMessage() {
-            return res.statusMessage
-          },
-          set statusMessage(reason: string) {
-            res.statusMessage = reason
-          },
+      const through = {
+        ...out,
+        setHeader: res.setHeader.bind(res),
+        get statusMessage() {
+          return res.statusMessage
         },
-        entry,
-        outcome,
-        settings,
-        key: entry.key,
-        now: settings.engine.clock.now(),
-        mayCut: this.#mayCut,
-      })
+        set statusMessage(reason: string) {
+          res.statusMessage = reason
+        },
+      }
+      const client = { req: { method, headers }, res: through, settings, mayCut: this.#mayCut }
+      replay(client, entry, outcome, settings.engine.clock.now())
     }
   }
 

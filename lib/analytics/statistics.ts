@@ -45,11 +45,6 @@ export class Statistics {
   #tagsPeak = 0
   #tagsRefused = 0
 
-  /** A hit from memory, the hot path: nothing but a counter. */
-  countHit(): void {
-    this.#counts.hits++
-  }
-
   count(outcome: Outcome): void {
     const counts = this.#counts
     switch (resultOf(outcome)) {

@@ -51,7 +51,7 @@ export interface StoredResponse extends ResponseParts {
   readonly etag: string | undefined
   /** `Last-Modified`, else `Date` (epoch ms, RFC 9111 s. 4.3.2), for `If-Modified-Since`. */
   readonly modifiedAt: number | undefined
-  /** The last full answer's head, good for as long as nothing in it has changed: most hits of a second share one. */
+  /** The heads of the last answer, good for as long as nothing in them has changed: most hits of a second share them. */
   lastHead: LastHead | undefined
   /** `Last-Modified` as it was sent where it is a date, else undefined. */
   readonly lastModified: string | undefined
@@ -61,12 +61,17 @@ export interface StoredResponse extends ResponseParts {
   refreshableAt: number
 }
 
-/** A head with everything in it, and for whom it was put together. */
+/** Heads with everything in them, and for whom they were put together. */
 export interface LastHead {
   readonly settings: object
   readonly age: number
-  readonly ttl: number
+  readonly ttl: number | undefined
+  /** What is different from second to second. */
+  readonly changing: readonly string[]
+  /** Of a full answer. */
   readonly lines: string[]
+  /** Of a 304; undefined until there has been one. */
+  notModified: string[] | undefined
 }
 
 /** Statuses whose messages have no content and no `Content-Length` (RFC 9110 s. 8.6). */

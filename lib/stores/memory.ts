@@ -64,16 +64,16 @@ export class MemoryStore implements Store {
     return this.#ledgerOf(key)
   }
 
-  get(key: string): Entry | undefined {
+  get(key: string, now: number = this.#clock.now()): Entry | undefined {
     const slot = this.#slots.get(key)
     if (slot === undefined) return undefined
-    if (this.#isRight(slot) && !isDead(slot.entry, this.#clock.now())) return slot.entry
+    if (this.#isRight(slot) && !isDead(slot.entry, now)) return slot.entry
     this.#slots.delete(key)
     return undefined
   }
 
-  peek(key: string): Entry | undefined {
-    return this.get(key)
+  peek(key: string, now?: number): Entry | undefined {
+    return this.get(key, now)
   }
 
   reread(key: string): Entry | undefined {

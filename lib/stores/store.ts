@@ -99,12 +99,12 @@ export interface Store {
   readonly name: string
   /** What has been invalidated, and when, in the partition of a key. */
   ledger(key: string): TagLedger
-  /** The valid entry of this key. Reads of one tick may share a round trip. */
-  get(key: string): Awaitable<Entry | undefined>
+  /** The valid entry of this key, as of `now` where the caller has just asked the clock. Reads of one tick may share a round trip. */
+  get(key: string, now?: number): Awaitable<Entry | undefined>
   /** The same as all processes see it, past what this one remembers. */
   reread(key: string): Awaitable<Entry | undefined>
   /** The same if it is at hand without asking anybody; undefined where somebody would have to be asked. */
-  peek(key: string): Entry | undefined
+  peek(key: string, now?: number): Entry | undefined
   /** Keep an entry, unless a write or a newer fill has overtaken its fill; the lease it was filled under ends. */
   set(entry: Entry, lease?: FillLease): Awaitable<SetResult>
   /** Ask for the right to fill a key among all processes that share this store. Never rejects. */

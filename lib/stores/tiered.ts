@@ -48,15 +48,15 @@ export class TieredStore implements Store {
     return this.#redis.ledger(key)
   }
 
-  get(key: string): Awaitable<Entry | undefined> {
-    const entry = this.peek(key)
-    if (entry !== undefined && isFresh(entry, this.#clock.now())) return entry
+  get(key: string, now: number = this.#clock.now()): Awaitable<Entry | undefined> {
+    const entry = this.peek(key, now)
+    if (entry !== undefined && isFresh(entry, now)) return entry
     // What is stale here another process may have made anew.
     return this.#redis.reachable ? this.#read(key) : entry
   }
 
-  peek(key: string): Entry | undefined {
-    const entry = this.#isProven(key) ? this.#memory.get(key) : undefined
+  peek(key: string, now?: number): Entry | undefined {
+    const entry = this.#isProven(key) ? this.#memory.get(key, now) : undefined
     if (entry !== undefined) this.#redis.keepAlive()
     return entry
   }

@@ -640,15 +640,7 @@ describe('replay', () => {
       end: (content?: Buffer) => void (body = content),
     }
     const settings = { headers: 'standard' } as const
-    replay({
-      req,
-      res,
-      entry: entry as ResponseEntry,
-      outcome: { hit: true },
-      settings,
-      key: entry.key,
-      now: clock.now(),
-    })
+    replay({ req, res, settings }, entry as ResponseEntry, { hit: true }, clock.now())
     return { status, body: body?.toString() }
   }
 

@@ -10,7 +10,7 @@ describe('Statistics', () => {
 
   it('counts every outcome under its one word', () => {
     const statistics = new Statistics()
-    statistics.countHit()
+    statistics.count({ hit: true })
     statistics.count({ hit: true, ttl: 5 })
     statistics.count({ hit: true, ttl: 0 })
     statistics.count({ hit: true, ttl: -3, detail: 'swr' })
@@ -40,7 +40,7 @@ describe('Statistics', () => {
   it('gives the hit rate as a percentage with two decimals', () => {
     const statistics = new Statistics()
     const miss = { hit: false, forward: 'uri-miss' } as const
-    for (let hit = 0; hit < 5; hit++) statistics.countHit()
+    for (let hit = 0; hit < 5; hit++) statistics.count({ hit: true })
     expect(statistics.hitRate).to.equal(100)
     statistics.count(miss)
     expect(statistics.hitRate).to.equal(83.33)
@@ -53,7 +53,7 @@ describe('Statistics', () => {
   it('hands out a copy', () => {
     const statistics = new Statistics()
     const { counters } = statistics
-    statistics.countHit()
+    statistics.count({ hit: true })
     expect(counters.hits).to.equal(0)
   })
 })
