@@ -3,7 +3,7 @@ import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-o
 import { type Clock, SystemClock } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
-import { impliedTags } from './key.ts'
+import { impliedTags, keyOfTag } from './key.ts'
 import { nearestPackageName } from './namespace.ts'
 import type { Outcome } from './outcome.ts'
 import { checkRedisOption, connectRedis } from './redis.ts'
@@ -92,6 +92,7 @@ export class Engine {
       redis: this.redis,
       clock,
       monotonic: this.clock,
+      version: this.version,
       maxBytes: read.memory === false ? undefined : maxBytes,
       staleIfRedisDown: read.staleIfRedisDown ?? 0,
     })
@@ -161,14 +162,21 @@ interface Tiers {
   readonly redis: RedisStore | undefined
   readonly clock: Clock
   readonly monotonic: Required<Clock>
+  readonly version: number
   /** Undefined for no memory. */
   readonly maxBytes: number | undefined
   readonly staleIfRedisDown: number
 }
 
 /** Memory, Redis, or memory in front of Redis; one of them there is. */
-function tiers({ redis, clock, monotonic, maxBytes, staleIfRedisDown }: Tiers): Store {
-  if (redis === undefined) return new MemoryStore({ maxBytes: maxBytes ?? DEFAULTS.maxSize, clock })
+function tiers({ redis, clock, monotonic, version, maxBytes, staleIfRedisDown }: Tiers): Store {
+  if (redis === undefined) {
+    return new MemoryStore({
+      maxBytes: maxBytes ?? DEFAULTS.maxSize,
+      clock,
+      keyOfTag: (tag) => keyOfTag(version, tag),
+    })
+  }
   if (maxBytes === undefined) return redis
   const memory = new MemoryStore({ maxBytes, clock, ledgerOf: (key) => redis.ledger(key) })
   return new TieredStore({ memory, redis, clock: monotonic, staleIfRedisDown })

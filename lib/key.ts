@@ -63,6 +63,16 @@ export const tagOf = {
   group: (origin: string, group: string): string => `g:${origin} ${group.toWellFormed()}`,
 } as const
 
+/** Does this tag name a service key, so that no more than one entry of a version carries it? */
+export function isKeyTag(tag: string): boolean {
+  return tag.startsWith('k:')
+}
+
+/** The full key of the one entry that carries this tag; undefined where any number may. */
+export function keyOfTag(version: number, tag: string): string | undefined {
+  return isKeyTag(tag) ? serviceKey(version, tag.slice(2)) : undefined
+}
+
 /**
  * The tags by which a URL makes wrong what is stored for other URLs of the same path, too (No-Vary-Search): no process knows all of
  * those that another one has found equal, so the path stands for them (INV-6).

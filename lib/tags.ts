@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Entry } from './entry.ts'
 import { matchesGlob } from './glob.ts'
+import { isKeyTag } from './key.ts'
 
 /**
  * The ledger of one partition: which tags were invalidated, and when, counted by a sequence number. An entry remembers the
@@ -10,7 +11,7 @@ import { matchesGlob } from './glob.ts'
  * invalidation after `base`, as of the token it was last synchronised to.
  */
 
-/** How many tag records a ledger keeps; beyond, the oldest tenth is dropped and `floor` rises. */
+/** How many tag records a ledger keeps; beyond, the oldest tenth is dropped, and what they could have judged counts as wrong. */
 export const MAX_TAG_RECORDS = 100_000
 /** How many pattern records (bans) a ledger keeps. */
 export const MAX_BANS = 256
@@ -77,6 +78,9 @@ export class TagLedger {
   #base: number
   /** Entries older than this are wrong: records that would have judged them were dropped. */
   #floor = 0
+  /** Fills that began before this are refused, for the same reason; what is kept already was judged in time. */
+  #fillFloor = 0
+  readonly #areKeysDropped: boolean
   readonly #tags = new Map<string, number>()
   #bans: readonly Ban[] = []
   /** When what was made stale, by name; the latest last. */
@@ -94,11 +98,17 @@ export class TagLedger {
   /** L1 entries may be served until here (monotonic ms); always, where this ledger is the authority. */
   provenUntil: number = Number.POSITIVE_INFINITY
 
+  /**
+   * `areKeysDropped`: whoever keeps the entries drops that of an invalidated service key at once, so that the record of it only
+   * concerns fills in flight. Else 100,000 keys that are set would make everything wrong that was set before them.
+   */
   constructor(
     token: Token = { incarnation: randomBytes(8).toString('hex'), seq: 0, nonce: randomBytes(4).toString('hex') },
+    { areKeysDropped = false }: { readonly areKeysDropped?: boolean } = {},
   ) {
     this.#token = token
     this.#base = token.seq
+    this.#areKeysDropped = areKeysDropped
   }
 
   get token(): Token {
@@ -126,6 +136,11 @@ export class TagLedger {
     }
     for (const ban of this.#bans) if (ban.seq > entry.seq && matches(ban.pattern, entry)) return 'invalid'
     return 'valid'
+  }
+
+  /** The same for what a fill brings, which nobody has judged before. */
+  judgeFill(entry: Judged): Validity {
+    return entry.seq < this.#fillFloor ? 'invalid' : this.judge(entry)
   }
 
   /** Is an entry wrong whatever its seq: because a write that names it is under way, or its invalidation not confirmed? */
@@ -206,6 +221,7 @@ export class TagLedger {
     this.#token = token
     this.#base = token.seq
     this.#floor = floor
+    this.#fillFloor = 0
     this.#tags.clear()
     this.#bans = []
     this.#softs.clear()
@@ -275,7 +291,8 @@ export class TagLedger {
       for (const [tag, seq] of this.#tags) {
         if (surplus-- <= 0) break
         this.#tags.delete(tag)
-        this.#floor = Math.max(this.#floor, seq)
+        if (this.#areKeysDropped && isKeyTag(tag)) this.#fillFloor = Math.max(this.#fillFloor, seq)
+        else this.#floor = Math.max(this.#floor, seq)
       }
     }
     if (this.#softs.size - this.#softPatterns.length > MAX_TAG_RECORDS) {

@@ -24,6 +24,8 @@ export interface MemoryStoreOptions {
    * @default a ledger of its own, the authority in this process
    */
   readonly ledgerOf?: (key: string) => TagLedger
+  /** Without `ledgerOf`: the key of the one entry that carries a tag, so that its invalidation drops it. */
+  readonly keyOfTag?: (tag: string) => string | undefined
 }
 
 /** An entry and the stamp of the ledger under which it was last judged. */
@@ -42,13 +44,15 @@ export class MemoryStore implements Store {
   readonly #clock: Clock
   readonly #ledgerOf: (key: string) => TagLedger
   readonly #maxBytes: number
+  readonly #keyOfTag: (tag: string) => string | undefined
   #evicted = 0
   #refused = 0
   #peakBytes = 0
 
-  constructor({ maxBytes, clock, ledgerOf }: MemoryStoreOptions) {
-    const own = new TagLedger()
+  constructor({ maxBytes, clock, ledgerOf, keyOfTag }: MemoryStoreOptions) {
+    const own = new TagLedger(undefined, { areKeysDropped: keyOfTag !== undefined })
     this.#ledgerOf = ledgerOf ?? (() => own)
+    this.#keyOfTag = keyOfTag ?? (() => undefined)
     this.#clock = clock
     this.#maxBytes = maxBytes
     this.#slots = new LRUCache({
@@ -91,7 +95,7 @@ export class MemoryStore implements Store {
       return 'too-large'
     }
     const ledger = this.#ledgerOf(entry.key)
-    const validity = ledger.judge(entry)
+    const validity = ledger.judgeFill(entry)
     if (validity !== 'valid') return validity === 'invalid' ? 'invalidated' : 'unavailable'
     const present = this.#slots.peek(entry.key)
     const isLate = present !== undefined && entry.fence > 0 && present.entry.fence > entry.fence
@@ -121,8 +125,17 @@ export class MemoryStore implements Store {
   invalidate(targets: InvalidationTargets, { soft = false, mark }: InvalidationOptions): InvalidationReceipt {
     const step = mark === undefined ? {} : { mark }
     this.#ledgerOf('').invalidate({ ...targets, soft, ...step }, this.#clock.now())
-    if (targets.all && !soft) this.clear()
+    if (!soft) this.#drop(targets)
     return { ack: 'memory', partitions: 1 }
+  }
+
+  /** What can be found at once need not wait for its next use. */
+  #drop({ tags, all }: InvalidationTargets): void {
+    if (all) return this.clear()
+    for (const tag of tags) {
+      const key = this.#keyOfTag(tag)
+      if (key !== undefined) this.#slots.delete(key)
+    }
   }
 
   /** Give all memory back. */

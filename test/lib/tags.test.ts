@@ -265,6 +265,18 @@ describe('TagLedger', () => {
       expect(ledger.judge(filledNow(ledger, { tags: ['t:0'] }))).to.equal('valid')
     })
 
+    it('refuses only fills in flight where the entries of invalidated keys are dropped', () => {
+      const dropping = new TagLedger(undefined, { areKeysDropped: true })
+      const old = filledNow(dropping, { kind: 'value', tags: ['k:old', 't:x'] })
+      for (let index = 0; index <= MAX_TAG_RECORDS; index++) dropping.invalidate(change({ tags: [`k:${index}`] }))
+      expect(dropping.records).to.be.at.most(MAX_TAG_RECORDS)
+      expect([dropping.judge(old), dropping.judgeFill(old)]).to.deep.equal(['valid', 'invalid'])
+      const now = filledNow(dropping, { kind: 'value', tags: ['k:0'] })
+      expect(dropping.judgeFill(now)).to.equal('valid')
+      for (let index = 0; index <= MAX_TAG_RECORDS; index++) dropping.invalidate(change({ tags: [`t:${index}`] }))
+      expect(dropping.judge(now)).to.equal('invalid')
+    })
+
     it('drops the oldest patterns, and finds wrong what they would have judged', () => {
       const old = filledNow(ledger)
       for (let index = 0; index <= MAX_BANS; index++) ledger.invalidate(change({ patterns: [`/other/${index}`] }))

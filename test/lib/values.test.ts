@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { MAX_TAG_RECORDS } from '../../lib/tags.ts'
 import { codeOf, describeValues, makeGate } from '../contracts/values.contract.ts'
 import { makeBench, until } from '../support/site.ts'
 
@@ -97,5 +98,29 @@ describe('Values', () => {
     await two.cache.set('k', 1)
     expect((await two.cache.entries()).entries[0]?.key).to.equal('V 2 k')
     await Promise.all([one.cache.close(), two.cache.close()])
+  })
+
+  it('finds every key again, however many were set or deleted after it', async () => {
+    const bench = makeBench({ memory: { maxSize: '1gb' } })
+    const keys = Array.from({ length: MAX_TAG_RECORDS + 20_000 }, (_, index) => `key:${index}`)
+    for (const [value, key] of keys.entries()) await bench.cache.set(key, value)
+    for (const key of keys.slice(-10_000)) await bench.cache.delete(key)
+    const found = await bench.cache.getMany(keys)
+    expect(found.filter((value, index) => value === index)).to.have.length(MAX_TAG_RECORDS + 10_000)
+    expect(bench.cache.stats().stats.keyCount).to.equal(MAX_TAG_RECORDS + 10_000)
+    await bench.cache.close()
+  })
+
+  it('keeps nothing of a load that began before more writes than are remembered', async () => {
+    const bench = makeBench({ memory: { maxSize: '1gb' } })
+    const slow = makeGate<number>()
+    const first = bench.cache.remember('k', {}, slow.loader)
+    await until(() => slow.calls === 1)
+    await bench.cache.delete('k')
+    for (let index = 0; index <= MAX_TAG_RECORDS; index++) await bench.cache.delete(`other:${index}`)
+    slow.open(1)
+    await first
+    expect(await bench.cache.get('k')).to.equal(undefined)
+    await bench.cache.close()
   })
 })
