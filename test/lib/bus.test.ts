@@ -15,7 +15,7 @@ import { RedisStore, type RedisStoreOptions } from '../../lib/stores/redis.ts'
 import { TieredStore } from '../../lib/stores/tiered.ts'
 import type { Token } from '../../lib/tags.ts'
 import { valueEntry } from '../support/entries.ts'
-import { freePort } from '../support/free-port.ts'
+import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { ageRegistry, sinceMember } from '../support/redis-registry.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 
@@ -749,37 +749,21 @@ describeWithRedis('acknowledgement by all', () => {
 })
 
 describeWithRedis('acknowledgement by all in a Cluster', () => {
-  const servers: RedisServer[] = []
+  let cluster: RedisCluster
 
   before(async function () {
     this.timeout(30_000)
-    const busPorts = [String(await freePort()), String(await freePort())]
-    for (const busPort of busPorts) {
-      servers.push(await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-port', busPort] }))
-    }
-    const [one, two] = servers.map(({ url }) => new Redis5(url)) as [Redis5, Redis5]
-    await one.cluster('ADDSLOTSRANGE', 0, 8191)
-    await two.cluster('ADDSLOTSRANGE', 8192, 16383)
-    await one.call('CLUSTER', 'MEET', '127.0.0.1', (servers[1] as RedisServer).port, busPorts[1] as string)
-    for (const node of [one, two]) {
-      await eventually('one cluster', async () => {
-        const info = String(await node.cluster('INFO'))
-        return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:2')
-      })
-    }
-    one.disconnect()
-    two.disconnect()
+    cluster = await startCluster()
   })
   after(async () => {
     await closeAll()
-    for (const server of servers) await server.stop()
+    await cluster.stop()
   })
   afterEach(closeAll)
 
-  const nodes = () => servers.map(({ port }) => ({ host: '127.0.0.1', port }))
   const kinds: Readonly<Record<string, () => RedisOption>> = {
-    'its nodes': () => ({ cluster: nodes() }),
-    'an ioredis 6 client': () => handedIn(new Cluster6(nodes())),
+    'its nodes': () => ({ cluster: cluster.addresses }),
+    'an ioredis 6 client': () => handedIn(new Cluster6([...cluster.addresses])),
   }
   for (const [kind, option] of Object.entries(kinds)) {
     it(`comes long before the leases of the other process end (${kind})`, async () => {
