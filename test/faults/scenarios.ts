@@ -21,6 +21,8 @@ const PAGES = { ...FRONT, http: true } as const
 
 const USUAL = { pauseMs: [50, 400], mayClear: true, writeEveryMs: 30 } as const
 const MIXED = [PAGES, { ...SMALL, clockOffsetMs: HOUR_MS }, { ...BARE, clockOffsetMs: -HOUR_MS }, FRONT] as const
+/** Where what was acknowledged can get lost: only a process that knew can notice, and every acknowledgement waits for memory. */
+const KNOWING = [PAGES, SMALL, FRONT, FRONT] as const
 
 /** One server, and everything that happens to it. */
 const single: Scenario = {
@@ -42,14 +44,11 @@ const network: Scenario<Awaited<ReturnType<typeof wiredSite>>> = {
   open: wiredSite,
 }
 
-/**
- * What was acknowledged is lost. Only a process that knew can notice, so all of them have memory, which every acknowledgement
- * waits for.
- */
+/** What was acknowledged is lost. */
 const rollback: Scenario = {
   ...USUAL,
   name: 'rollback',
-  seats: [PAGES, SMALL, FRONT, FRONT],
+  seats: KNOWING,
   faults: ROLLBACK_FAULTS,
   share: 3,
   pauseMs: [100, 600],
@@ -59,7 +58,7 @@ const rollback: Scenario = {
 const failover: Scenario<Awaited<ReturnType<typeof failoverSite>>> = {
   ...USUAL,
   name: 'failover',
-  seats: [PAGES, SMALL, FRONT, FRONT],
+  seats: KNOWING,
   faults: FAILOVER_FAULTS,
   share: 4,
   pauseMs: [300, 800],
@@ -69,7 +68,7 @@ const failover: Scenario<Awaited<ReturnType<typeof failoverSite>>> = {
 const sentinel: Scenario<Awaited<ReturnType<typeof sentinelSite>>> = {
   ...USUAL,
   name: 'sentinel',
-  seats: [PAGES, SMALL, FRONT, FRONT],
+  seats: KNOWING,
   faults: SENTINEL_FAULTS,
   share: 5,
   pauseMs: [1_000, 2_000],

@@ -1,52 +1,102 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LOCK_WAIT_MS } from '../../../lib/lease.ts'
-import type { Scripts } from './script.ts'
-import { tagOf } from './world.ts'
+import type { Targets } from '../../../lib/targets.ts'
+import type { Script, Scripts } from './script.ts'
+import { type Process, tagOf } from './world.ts'
 
-/** That nothing is kept or handed out that was read before an invalidation. */
-export const FILLS: Scripts = {
-  'a fill counts as of its beginning': async (world) => {
+/** A reader of values, or of pages. */
+type Read = (process: Process, key?: number) => Promise<number>
+const readValue: Read = (process, key) => process.read(key)
+const readPage: Read = (process, key) => process.readPage(key)
+
+const countsAsOfItsBeginning =
+  (read: Read): Script =>
+  async (world) => {
     const [writer, filler] = [await world.process(), await world.process({ memory: false })]
-    const fill = filler.holdRead()
+    const fill = filler.holdRead(() => read(filler))
     await fill.loading
     await writer.write()
     // It has heard of the invalidation before the fill ends.
-    await filler.read(1)
+    await read(filler, 1)
     await fill.finish()
     await sleep(50)
-    await filler.read()
-  },
+    await read(filler)
+  }
 
-  'a fill over HTTP counts as of its beginning': async (world) => {
-    const [writer, filler] = [await world.process(), await world.process({ memory: false })]
-    const fill = filler.holdRead(() => filler.readPage())
-    await fill.loading
-    await writer.write()
-    await filler.readPage(1)
-    await fill.finish()
-    await sleep(50)
-    await filler.readPage()
-  },
-
-  'an overtaken fill is not kept': async (world) => {
+const isNotKeptAfter =
+  (targets: Targets | undefined, breach: string): Script =>
+  async (world) => {
     const [writer, filler] = [await world.process(), await world.process({ memory: false })]
     const fill = filler.holdRead()
     await fill.loading
-    await writer.write()
+    await writer.write(targets)
     await fill.finish()
     await sleep(100)
-    if ((await world.stored()) > 0) world.breaches.push('Redis keeps a fill that an invalidation had overtaken')
+    if ((await world.stored()) > 0) world.breaches.push(breach)
+  }
+
+const isNotJoinedAfterInvalidation: Script = async (world) => {
+  const [writer, reader] = [await world.process(), await world.process()]
+  const flight = reader.holdRead()
+  await flight.loading
+  await writer.write()
+  await reader.read(1)
+  const late = reader.read()
+  await sleep(50)
+  await flight.finish()
+  await late
+}
+
+const isNotJoinedWithRedisAway =
+  (read: Read): Script =>
+  async (world) => {
+    const [writer, reader] = [await world.process(), await world.process()]
+    const flight = reader.holdRead(() => read(reader))
+    await flight.loading
+    await reader.leave()
+    await writer.write()
+    const late = read(reader)
+    await sleep(50)
+    await flight.finish()
+    await late
+  }
+
+const isNotJoinedWithRedisLate =
+  (read: Read): Script =>
+  async (world) => {
+    const [writer, reader] = [await world.process(), await world.process({ memory: false, deadlineMs: 50 })]
+    const flight = reader.holdRead(() => read(reader))
+    await flight.loading
+    await writer.write()
+    const answer = reader.wire.hold('read')
+    const late = read(reader)
+    await sleep(150)
+    answer.release()
+    await flight.finish()
+    await late
+  }
+
+/** That nothing is kept or handed out that was read before an invalidation. */
+export const FILLS: Scripts = {
+  'a fill counts as of its beginning': countsAsOfItsBeginning(readValue),
+  'a fill over HTTP counts as of its beginning': countsAsOfItsBeginning(readPage),
+
+  'an overtaken fill is not kept': isNotKeptAfter(undefined, 'Redis keeps a fill that an invalidation had overtaken'),
+  'a fill from before everything was forgotten is not kept': isNotKeptAfter(
+    { all: true },
+    'Redis keeps a fill from before everything was forgotten',
+  ),
+
+  'nobody joins a flight from before an invalidation': isNotJoinedAfterInvalidation,
+  'nobody joins a flight from before an invalidation that finds nothing': async (world) => {
+    world.startEmpty()
+    await isNotJoinedAfterInvalidation(world)
   },
 
-  'a fill from before everything was forgotten is not kept': async (world) => {
-    const [writer, filler] = [await world.process(), await world.process({ memory: false })]
-    const fill = filler.holdRead()
-    await fill.loading
-    await writer.write({ all: true })
-    await fill.finish()
-    await sleep(100)
-    if ((await world.stored()) > 0) world.breaches.push('Redis keeps a fill from before everything was forgotten')
-  },
+  'nobody joins a flight of which nothing is known, Redis being away': isNotJoinedWithRedisAway(readValue),
+  'no request joins a flight of which nothing is known, Redis being away': isNotJoinedWithRedisAway(readPage),
+  'nobody joins a flight of which nothing is known, Redis being late': isNotJoinedWithRedisLate(readValue),
+  'no request joins a flight of which nothing is known, Redis being late': isNotJoinedWithRedisLate(readPage),
 
   'a filler that comes late replaces no newer fill': async (world) => {
     const [slow, reader] = [await world.process({ memory: false }), await world.process({ memory: false })]
@@ -61,31 +111,6 @@ export const FILLS: Scripts = {
     await reader.read()
   },
 
-  'nobody joins a flight from before an invalidation': async (world) => {
-    const [writer, reader] = [await world.process(), await world.process()]
-    const flight = reader.holdRead()
-    await flight.loading
-    await writer.write()
-    await reader.read(1)
-    const late = reader.read()
-    await sleep(50)
-    await flight.finish()
-    await late
-  },
-
-  'nobody joins a flight from before an invalidation that finds nothing': async (world) => {
-    world.startEmpty()
-    const [writer, reader] = [await world.process(), await world.process()]
-    const flight = reader.holdRead()
-    await flight.loading
-    await writer.write()
-    await reader.read(1)
-    const late = reader.read()
-    await sleep(50)
-    await flight.finish()
-    await late
-  },
-
   'nobody joins a flight of which nothing is known, the link being cut': async (world) => {
     const [writer, reader] = [await world.process(), await world.process()]
     const flight = reader.holdRead()
@@ -94,56 +119,6 @@ export const FILLS: Scripts = {
     await writer.write()
     const late = reader.read()
     await sleep(50)
-    await flight.finish()
-    await late
-  },
-
-  'nobody joins a flight of which nothing is known, Redis being away': async (world) => {
-    const [writer, reader] = [await world.process(), await world.process()]
-    const flight = reader.holdRead()
-    await flight.loading
-    await reader.leave()
-    await writer.write()
-    const late = reader.read()
-    await sleep(50)
-    await flight.finish()
-    await late
-  },
-
-  'no request joins a flight of which nothing is known, Redis being away': async (world) => {
-    const [writer, reader] = [await world.process(), await world.process()]
-    const flight = reader.holdRead(() => reader.readPage())
-    await flight.loading
-    await reader.leave()
-    await writer.write()
-    const late = reader.readPage()
-    await sleep(50)
-    await flight.finish()
-    await late
-  },
-
-  'nobody joins a flight of which nothing is known, Redis being late': async (world) => {
-    const [writer, reader] = [await world.process(), await world.process({ memory: false, deadlineMs: 50 })]
-    const flight = reader.holdRead()
-    await flight.loading
-    await writer.write()
-    const answer = reader.wire.hold('read')
-    const late = reader.read()
-    await sleep(150)
-    answer.release()
-    await flight.finish()
-    await late
-  },
-
-  'no request joins a flight of which nothing is known, Redis being late': async (world) => {
-    const [writer, reader] = [await world.process(), await world.process({ memory: false, deadlineMs: 50 })]
-    const flight = reader.holdRead(() => reader.readPage())
-    await flight.loading
-    await writer.write()
-    const answer = reader.wire.hold('read')
-    const late = reader.readPage()
-    await sleep(150)
-    answer.release()
     await flight.finish()
     await late
   },
