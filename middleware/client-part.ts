@@ -4,6 +4,7 @@ import { type Fields, fieldValue, type RequestHeaders } from '../lib/http/fields
 import { NOT_IN_206, NOT_IN_304 } from '../lib/http/part-fields.ts'
 import { byteRanges, rangeApplies } from '../lib/http/ranges.ts'
 import { parseVary } from '../lib/http/vary.ts'
+import { setReason } from './http2.ts'
 import type { Window } from './intercept.ts'
 
 /** The part of a handler's whole answer that the client has asked for: nothing where it holds it already, or a range. */
@@ -79,6 +80,6 @@ function selectRange(
 
 function become(res: ServerResponse, status: number, without: ReadonlySet<string>): void {
   res.statusCode = status
-  res.statusMessage = ''
+  setReason(res, undefined)
   for (const name of without) res.removeHeader(name)
 }

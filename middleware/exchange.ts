@@ -11,6 +11,7 @@ import { type Annotation, Annotations } from './annotations.ts'
 import { selectPart } from './client-part.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { asSent } from './head-encoding.ts'
+import { reasonOf } from './http2.ts'
 import { CONDITIONS, InnerRequest, RANGES } from './inner-request.ts'
 import type { TakeOver, Watcher, Window } from './intercept.ts'
 import { Keeper, type Kept, type NotKept } from './keeper.ts'
@@ -233,6 +234,15 @@ export class Exchange implements Watcher {
     this.#preparedStatus = res.statusCode
   }
 
+  /** What nobody has seen is not kept, and can be told to the counters only. */
+  unseen(): void {
+    if (this.#done) return
+    this.#leave()
+    const now = this.settings.engine.clock.now()
+    const outcome = this.#outcomeOf(this.#res.statusCode, { refused: 'stream', rule: 'DS-1' }, now)
+    this.#report(this.#target?.primary, outcome)
+  }
+
   window(): Window | undefined {
     return this.#window
   }
@@ -343,7 +353,7 @@ export class Exchange implements Watcher {
     // DV-6, DV-7, STA-14: an error is no answer to the question whether the entry is right.
     const asked = background === true || (spare !== undefined && !isError(spare))
     if (asked && res.statusCode >= 500) return { refused: 'error', rule: isFailure(res.statusCode) ? 'DV-6' : 'DV-7' }
-    const reason = res.statusMessage === '' ? undefined : res.statusMessage
+    const reason = reasonOf(res)
     const method = this.#req.method ?? ''
     return this.#keeper.decide({ method, status: res.statusCode, reason, fields, length, respondedAt: now }, target)
   }
@@ -375,6 +385,13 @@ export class Exchange implements Watcher {
 
   /** Put the outcome into the counters and on the response; `status` is the handler's. */
   #tell(status: number, decision: Kept | NotKept, now: number): void {
+    const outcome = this.#outcomeOf(status, decision, now)
+    const key = this.#target?.primary
+    this.#report(key, outcome)
+    this.#statusField.tell(outcome, key)
+  }
+
+  #outcomeOf(status: number, decision: Kept | NotKept, now: number): Outcome {
     const { forward, detail, collapsed } = this.#why
     const rule = this.#ruleAtHead?.() ?? this.#why.rule
     const kept = 'refused' in decision ? undefined : decision
@@ -383,7 +400,7 @@ export class Exchange implements Watcher {
     const outOfPlay = forward === 'bypass' || forward === 'method'
     const refusal = 'refused' in decision ? decision.refused : undefined
     const why = stored || forward === 'method' ? undefined : (detail ?? refusal)
-    const outcome: Outcome = {
+    return {
       hit: false,
       forward,
       ...(this.#res.statusCode === status ? {} : { forwardStatus: status }),
@@ -394,9 +411,6 @@ export class Exchange implements Watcher {
       ...(rule === undefined ? {} : { rule }),
       ...(decision.rule === undefined ? {} : { storingRule: decision.rule }),
     }
-    const key = this.#target?.primary
-    this.#report(key, outcome)
-    this.#statusField.tell(outcome, key)
   }
 
   #report(key: string | undefined, outcome: Outcome): void {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { HeadEncoding } from './head-encoding.ts'
+import { isHttp2, reasonOf, setReason, statusSent } from './http2.ts'
 import { applyFields } from './response-fields.ts'
 
 /**
@@ -14,6 +15,8 @@ export interface Watcher {
   setFields?(whole: Buffer | undefined): void
   /** The head is complete: look at it. */
   beforeHead?(whole: Buffer | undefined): void
+  /** The head went out by the stream of HTTP/2, past everybody: of it only the status is known. In place of all the others. */
+  unseen?(): void
   /** Which bytes of the handler's body the client gets, where not all of them; asked once, after all `beforeHead`. */
   window?(): Window | undefined
   /** Hold head and body until this promise settles; asked once, after all `beforeHead`. */
@@ -91,6 +94,8 @@ class Interception {
   #declared = false
   /** Somebody else answers: the handler's writes go nowhere. */
   #replaced = false
+  /** That answer is being written: node's methods for HTTP/2, and those of other middlewares, call each other. */
+  #answering = false
   /** What waits for a hold to end. */
   #queue: (() => void)[] | undefined
 
@@ -107,10 +112,12 @@ class Interception {
     res.end = this.#onEnd.bind(this) as ServerResponse['end']
     res.flushHeaders = this.#onFlushHeaders.bind(this)
     res.destroy = this.#onDestroy.bind(this)
+    if (isHttp2(res)) res.once('close', () => this.#onClose())
   }
 
   #onWriteHead(statusCode: number, reason?: unknown, headers?: unknown): ServerResponse {
     const res = this.#res
+    if (this.#answering) return this.#writeHead.apply(res, [statusCode, reason, headers] as never)
     if (this.#replaced) return res
     // A second head fails as it does without us.
     if (this.#queue !== undefined) throw headersSent()
@@ -126,7 +133,7 @@ class Interception {
 
   #onWrite(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
     // What node refuses starts no response: the next head may be an error page's.
-    if (!isChunk(chunk)) return this.#write.call(this.#res, chunk, encoding, callback)
+    if (!isChunk(chunk) || this.#answering) return this.#write.call(this.#res, chunk, encoding, callback)
     if (!this.#prepared && !this.#ended) this.#prepare(undefined)
     if (this.#replaced) return swallow(encoding, callback)
     const ended = this.#ended
@@ -204,7 +211,7 @@ class Interception {
   }
 
   takeOver(answer: TakeOver): boolean {
-    if (this.#prepared || this.#ended) return false
+    if (this.#prepared || this.#ended || this.#res.headersSent) return false
     this.#prepared = true
     this.#replace(answer)
     // The handler does not know that somebody else has answered: an error here would be nobody's to catch.
@@ -222,6 +229,7 @@ class Interception {
   /** Show the head to the watchers, once, and find out whether it may go now. */
   #prepare(whole: Buffer | undefined): void {
     this.#prepared = true
+    if (this.#res.headersSent) return this.#tellUnseen()
     this.#declared = this.#res.hasHeader('content-length')
     this.#window = undefined
     for (const watcher of this.watchers) watcher.setFields?.(whole)
@@ -240,17 +248,36 @@ class Interception {
     this.#replaced = true
     this.#headWritten = true
     answer({
-      writeHead: (status, headers) => {
-        this.#writeHead.call(this.#res, status, headers)
-      },
-      write: (chunk) => this.#write.call(this.#res, chunk),
-      end: (body) => {
-        this.#end.call(this.#res, body)
-      },
+      writeHead: (status, headers) => this.#answer(() => void this.#writeHead.call(this.#res, status, headers)),
+      write: (chunk) => this.#answer(() => this.#write.call(this.#res, chunk)),
+      end: (body) => this.#answer(() => void this.#end.call(this.#res, body)),
       destroy: () => {
         this.#destroy.call(this.#res)
       },
     })
+  }
+
+  #answer<T>(write: () => T): T {
+    this.#answering = true
+    try {
+      return write()
+    } finally {
+      this.#answering = false
+    }
+  }
+
+  /** A handler may answer by the stream behind the response, and never touch this. */
+  #onClose(): void {
+    if (this.#prepared || !this.#res.headersSent) return
+    this.#prepared = true
+    this.#tellUnseen()
+  }
+
+  /** What a write has made wrong goes all the same; its answer cannot be held any more. */
+  #tellUnseen(): void {
+    this.#res.statusCode = statusSent(this.#res)
+    for (const watcher of this.watchers) watcher.unseen?.()
+    for (const watcher of this.watchers) void watcher.hold?.()
   }
 
   #emitHead(): void {
@@ -293,7 +320,8 @@ class Interception {
     const res = this.#res
     const queue: (() => void)[] = []
     this.#queue = queue
-    const { statusCode, statusMessage } = res
+    const { statusCode } = res
+    const reason = reasonOf(res)
     Object.defineProperty(res, 'headersSent', { configurable: true, get: () => true })
     Object.defineProperty(res, 'writableEnded', { configurable: true, get: () => this.#ended })
     // A second answer must not change the head of the first.
@@ -302,7 +330,8 @@ class Interception {
     void released.then(() => {
       for (const name of ['headersSent', 'writableEnded', ...HEAD_METHODS]) Reflect.deleteProperty(res, name)
       for (const [name, own] of replaced) if (own !== undefined) Object.defineProperty(res, name, own)
-      Object.assign(res, { statusCode, statusMessage })
+      res.statusCode = statusCode
+      setReason(res, reason)
       this.#queue = undefined
       try {
         for (const write of queue) write()

@@ -10,6 +10,7 @@ import { currentAge } from '../lib/http/reuse.ts'
 import type { LastHead, StoredResponse } from '../lib/http/stored-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
+import { setReason } from './http2.ts'
 import type { Settings } from './settings.ts'
 
 /** Of a response what a replay needs: a node response, or what stands for one. */
@@ -55,7 +56,7 @@ export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, n
     }
   }
   // The handler's words were about its own status, not about a 304 or 206 of ours (REU-7).
-  if (value.reason !== undefined) res.statusMessage = value.reason
+  if (value.reason !== undefined) setReason(res, value.reason)
   writeLines(res, value.status, headAsOf(now, client.settings, entry, outcome).lines, value.repeats)
   // A server may be told to refuse content where there is none.
   if (req.method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()

@@ -4,6 +4,7 @@ import { hasOriginCondition } from '../lib/http/conditional.ts'
 import { requestField, splitList } from '../lib/http/fields.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
+import { authorityOf, hasUntoldContent } from './http2.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
 
@@ -31,9 +32,10 @@ function isOverridden(headers: IncomingHttpHeaders): boolean {
   )
 }
 
-function hasContent({ headers }: IncomingMessage): boolean {
+function hasContent(req: IncomingMessage): boolean {
+  const { headers } = req
   const length = headers['content-length']
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0') || hasUntoldContent(req)
 }
 
 /** The target URI, from what may be believed; undefined where there is no unambiguous one. */
@@ -44,7 +46,7 @@ export function requestTarget(
 ): Target | undefined {
   const { headers } = req
   let scheme = (req.socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
-  let authority = headers.host ?? headers[':authority']?.toString()
+  let authority = hostOf(req)
   if (isTrusted(req, settings, app)) {
     scheme = firstMember(headers['x-forwarded-proto']) ?? scheme
     authority = firstMember(headers['x-forwarded-host']) ?? authority
@@ -52,6 +54,14 @@ export function requestTarget(
   if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
   const originalUrl = (req as RoutedRequest).originalUrl ?? req.url ?? ''
   return targetUri({ scheme, authority, originalUrl: stripQuery(originalUrl, settings.ignoredQuery) })
+}
+
+/** KEY-5: HTTP/2 names the host in `:authority`. Where a `Host` says something else, nobody knows which the handler believes. */
+function hostOf(req: IncomingMessage): string | undefined {
+  const { host } = req.headers
+  const authority = authorityOf(req)
+  if (host === undefined || authority === undefined) return host ?? authority
+  return host.toLowerCase() === authority.toLowerCase() ? host : undefined
 }
 
 /** What the request says about caching; undefined where it says nothing. */

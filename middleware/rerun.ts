@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestHeaders } from '../lib/http/fields.ts'
+import { setReason } from './http2.ts'
 import { CONDITIONS, RANGES } from './inner-request.ts'
 import { type Original, type Watcher, watch } from './intercept.ts'
 import { headOf } from './response-fields.ts'
@@ -49,7 +50,7 @@ class Relay implements Watcher {
     if (this.#from === undefined || this.#began) return
     this.#began = true
     for (const { name, value } of headOf(this.#from).values()) this.#res.setHeader(name, value)
-    this.#res.statusMessage = this.#from.statusMessage
+    setReason(this.#res, this.#from.statusMessage)
     this.#out.writeHead(this.#from.statusCode)
   }
 

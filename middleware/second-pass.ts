@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import type { RequestHeaders } from '../lib/http/fields.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import type { FillLease } from '../lib/stores/store.ts'
+import { authorityOf } from './http2.ts'
 import type { RoutedRequest } from './types.ts'
 
 /**
@@ -72,7 +73,7 @@ export function secondPass({ client, server, headers, entry, lease, content, wat
     req.httpVersion = '1.1'
     req.httpVersionMajor = 1
     req.httpVersionMinor = 1
-    for (const [name, value] of Object.entries(headers)) {
+    for (const [name, value] of Object.entries(inWordsOfHttp1(client, headers))) {
       if (value === undefined) continue
       req.headers[name] = value
       req.headersDistinct[name] = [value].flat()
@@ -99,6 +100,12 @@ export function secondPass({ client, server, headers, entry, lease, content, wat
     socket.once('close', end)
     server.emit('request', req, res)
   })
+}
+
+/** The handler sees a request of HTTP/1: the host that HTTP/2 names elsewhere stands in `Host`, too (RFC 9113 s. 8.3.1). */
+function inWordsOfHttp1(client: IncomingMessage, headers: RequestHeaders): RequestHeaders {
+  const host = authorityOf(client)
+  return host === undefined ? headers : { host, ...headers }
 }
 
 /** A connection to nowhere: takes everything, says nothing. */

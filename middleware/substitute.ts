@@ -5,6 +5,7 @@ import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { FillTarget, ResponseEntry } from '../lib/responses.ts'
 import type { Deposit } from './deposit.ts'
 import { type Freshened, freshen } from './freshen.ts'
+import { reasonOf, setReason } from './http2.ts'
 import type { InnerRequest } from './inner-request.ts'
 import { type TakeOver, takeOver } from './intercept.ts'
 import type { Keeper } from './keeper.ts'
@@ -159,15 +160,15 @@ export class Substitute {
     return (out) => {
       report(entry.key, outcome)
       outer.restore()
-      res.statusMessage = ''
+      setReason(res, undefined)
       const through = {
         ...out,
         setHeader: res.setHeader.bind(res),
         get statusMessage() {
-          return res.statusMessage
+          return reasonOf(res) ?? ''
         },
         set statusMessage(reason: string) {
-          res.statusMessage = reason
+          setReason(res, reason)
         },
       }
       const client = { req: { method, headers }, res: through, settings, mayCut: this.#mayCut }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Response } from 'express'
 import sinon from 'sinon'
-import { withCache } from '../../middleware/front.ts'
+import { type Listener, withCache } from '../../middleware/front.ts'
 import type { Handler } from '../support/app.ts'
 import { openExchange, parseAnswer, type RequestShape } from '../support/http-client.ts'
 import { closeSites, makeBench, openSite, until } from '../support/site.ts'
@@ -306,14 +306,14 @@ describe('test vectors: invalidation, groups, QUERY and the rest (36.6)', () => 
     it('TV-112 :authority is the key, and what Host is to HTTP/1 (KEY-5, H2-1)', async () => {
       const { cache } = makeBench()
       let calls = 0
-      const listener: Parameters<typeof withCache>[0] = (_req, res) => {
+      const listener: Listener = (_req, res) => {
         calls++
         res.setHeader('Cache-Control', 'max-age=60')
         res.end(`body ${calls}`)
       }
       const options = { cache, profile: 'rfc', headers: 'standard' } as const
       const site = await openSite(withCache(listener, options))
-      server = createServer(withCache(listener, options) as never).listen(0, '127.0.0.1')
+      server = createServer(withCache(listener, options)).listen(0, '127.0.0.1')
       await once(server, 'listening')
       session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
       const get = async (path: string, authority: string): Promise<readonly [IncomingHttpHeaders, string]> => {
