@@ -25,6 +25,14 @@ export function authorityOf(req: IncomingMessage): string | undefined {
   return req.headers[':authority']?.toString()
 }
 
+/** KEY-5: the host of a request. Where `Host` and `:authority` say different things, nobody knows which the handler believes. */
+export function hostOf(req: IncomingMessage): string | undefined {
+  const { host } = req.headers
+  const authority = authorityOf(req)
+  if (host === undefined || authority === undefined) return host ?? authority
+  return host.toLowerCase() === authority.toLowerCase() ? host : undefined
+}
+
 /** The status that went out, whoever has sent it: a handler may use the stream behind the response. */
 export function statusSent(res: ServerResponse): number {
   return Number((isHttp2(res) ? res.stream.sentHeaders[':status'] : undefined) ?? res.statusCode)

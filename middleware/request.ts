@@ -4,7 +4,7 @@ import { hasOriginCondition } from '../lib/http/conditional.ts'
 import { requestField, splitList } from '../lib/http/fields.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
-import { authorityOf, hasUntoldContent } from './http2.ts'
+import { hasUntoldContent, hostOf } from './http2.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
 
@@ -54,14 +54,6 @@ export function requestTarget(
   if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
   const originalUrl = (req as RoutedRequest).originalUrl ?? req.url ?? ''
   return targetUri({ scheme, authority, originalUrl: stripQuery(originalUrl, settings.ignoredQuery) })
-}
-
-/** KEY-5: HTTP/2 names the host in `:authority`. Where a `Host` says something else, nobody knows which the handler believes. */
-function hostOf(req: IncomingMessage): string | undefined {
-  const { host } = req.headers
-  const authority = authorityOf(req)
-  if (host === undefined || authority === undefined) return host ?? authority
-  return host.toLowerCase() === authority.toLowerCase() ? host : undefined
 }
 
 /** What the request says about caching; undefined where it says nothing. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Events } from '../../lib/events.ts'
+import { hostOf } from '../http2.ts'
 import { type CacheRequest, callbackRequest } from '../types.ts'
 
 /** Options about who may ask. */
@@ -48,13 +49,14 @@ export function accessOf({ place, authorize, events }: AccessRule): (req: Incomi
 }
 
 /** Why a write is refused as the doing of another site's page, or undefined. */
-export function foreignWrite({ headers }: IncomingMessage): string | undefined {
+export function foreignWrite(req: IncomingMessage): string | undefined {
+  const { headers } = req
   const site = headers['sec-fetch-site']
   if (site !== undefined && site !== 'same-origin' && site !== 'none') {
     return `Writes are not accepted from pages of other origins (Sec-Fetch-Site: ${String(site)}).`
   }
-  const { origin, host } = headers
-  if (origin !== undefined && !isSameHost(origin, host)) {
+  const { origin } = headers
+  if (origin !== undefined && !isSameHost(origin, hostOf(req))) {
     return 'Writes are not accepted from pages of other origins (Origin is not this host).'
   }
   return undefined
@@ -67,9 +69,11 @@ const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i
  * Somebody at this machine, not through a proxy on it. The name in `Host` keeps out pages of other sites whose name was made
  * to point here.
  */
-function isLocal({ socket, headers }: IncomingMessage): boolean {
-  if (!LOOPBACK.test(socket.remoteAddress ?? '') || !LOCAL_HOST.test(headers.host ?? '')) return false
-  return !Object.keys(headers).some((name) => name === 'forwarded' || name === 'via' || name.startsWith('x-forwarded-'))
+function isLocal(req: IncomingMessage): boolean {
+  if (!LOOPBACK.test(req.socket.remoteAddress ?? '') || !LOCAL_HOST.test(hostOf(req) ?? '')) return false
+  return !Object.keys(req.headers).some(
+    (name) => name === 'forwarded' || name === 'via' || name.startsWith('x-forwarded-'),
+  )
 }
 
 /** Compared as URLs, so that case and a default port make no difference. */

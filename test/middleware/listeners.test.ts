@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import sinon from 'sinon'
+import { adminRouter } from '../../middleware/admin/admin.ts'
 import { type Listener, withCache } from '../../middleware/front.ts'
 import { watch } from '../../middleware/intercept.ts'
 import type { WithCacheOptions } from '../../middleware/settings.ts'
@@ -583,6 +584,23 @@ for (const protocol of PROTOCOLS.filter(isHttp2)) {
       release()
       const { status, text, header } = await answer
       expect([status, text, header('x-custom')]).to.deep.equal([201, 'firstlast', 'one'])
+    })
+
+    it('is administered like any other', async () => {
+      const admin = adminRouter({ cache: bench.cache, path: '/cache' })
+      const speaker = await start((req, res) => admin(req as never, res as never, () => void res.end(`${calls}`)))
+      await speaker.call({ path: '/a' })
+      const ask = async (method: string, headers: Readonly<Record<string, string>>): Promise<number> =>
+        (await speaker.call({ method, path: '/cache/keys/a', headers })).status
+      const local = { ':authority': `localhost:${speaker.port}` }
+      const scheme = isSecure(protocol) ? 'https' : 'http'
+      const origin = `${scheme}://localhost:${speaker.port}`
+      expect((await speaker.call({ path: '/cache/stats', headers: local })).text).to.include('"keyCount":1')
+      expect(await ask('DELETE', { ...local, origin })).to.equal(200)
+      expect(await ask('DELETE', { ...local, origin: `${scheme}://evil.example` })).to.equal(403)
+      expect(await ask('DELETE', { ...local, host: 'evil.example' })).to.equal(403)
+      expect(await ask('DELETE', { ':authority': 'evil.example', host: 'localhost' })).to.equal(403)
+      expect(await ask('DELETE', { ':authority': 'evil.example' })).to.equal(403)
     })
 
     it('goes on with one stream when another is reset', async () => {
