@@ -8,6 +8,8 @@ import sinon from 'sinon'
 import { adminRouter } from '../../middleware/admin/admin.ts'
 import { type Listener, withCache } from '../../middleware/front.ts'
 import { watch } from '../../middleware/intercept.ts'
+import { cachePolicy } from '../../middleware/policy.ts'
+import { cacheRoute } from '../../middleware/route.ts'
 import type { WithCacheOptions } from '../../middleware/settings.ts'
 import { FRAMEWORKS, type Handler, makeListener } from '../support/app.ts'
 import {
@@ -200,6 +202,28 @@ for (const protocol of PROTOCOLS) {
           ['GET', '/a?b', false, true],
           ['HEAD', '/a?b', false, true],
         ])
+      })
+
+      it('heeds what is said behind it', async () => {
+        const speaker = await start((_req, res) => {
+          cachePolicy(res).ttl('5m').tag('page')
+          res.end(`${calls}`)
+        })
+        expect((await speaker.call()).header('cache-status')).to.equal('cachewell; fwd=uri-miss; ttl=300; stored')
+        expect((await speaker.call()).text).to.equal('1')
+        await bench.cache.invalidate({ tags: ['page'] })
+        expect((await speaker.call()).text).to.equal('2')
+      })
+
+      it('lets a route answer what it keeps for some', async () => {
+        const route = cacheRoute({ ttl: '1m', scope: (req) => String(req.headers.cookie) })
+        let runs = 0
+        const speaker = await start((req, res) => route(req, res, () => res.end(`${++runs} ${TEXT}`)))
+        for (let turn = 0; turn < 2; turn++) {
+          for (const [index, cookie] of ['a=1', 'a=2'].entries())
+            expect((await speaker.call({ headers: { cookie } })).text).to.equal(`${index + 1} ${TEXT}`)
+        }
+        expect([calls, runs]).to.deep.equal([4, 2])
       })
 
       it('passes interim answers and trailers on', async () => {
