@@ -385,6 +385,19 @@ for (const protocol of PROTOCOLS) {
       expect((await speaker.call({ path: '/a' })).header('cache-status')).to.include(`G ${scheme}://shop.example/a"`)
     })
 
+    if (isSecure(protocol)) {
+      it('knows a client by its certificate', async () => {
+        const speaker = await start()
+        const told = async (certified: boolean): Promise<string | undefined> =>
+          (await speaker.call({ path: '/a', certified })).header('cache-status')
+        expect(await told(true)).to.include('; detail=client-certificate')
+        expect(await told(false)).to.match(/^cachewell; fwd=uri-miss; ttl=60; stored/)
+        expect(await told(true)).to.match(/^cachewell; fwd=bypass; .*detail=client-certificate/)
+        expect(await told(false)).to.match(/^cachewell; hit/)
+        expect(calls).to.equal(3)
+      })
+    }
+
     it('lets its other events be', async () => {
       const speaker = await start()
       const events: string[] = []

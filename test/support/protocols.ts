@@ -19,6 +19,8 @@ export interface Call {
   readonly body?: string | undefined
   /** HTTP/1.1 over a secure server of HTTP/2. */
   readonly old?: boolean
+  /** Show a certificate to a secure server. */
+  readonly certified?: boolean
 }
 
 /** An answer in the words that all protocols have. */
@@ -43,7 +45,7 @@ export interface Speaker {
   /** A connection for whoever speaks HTTP/1 by hand. */
   socket(): Socket
   /** A connection of HTTP/2. */
-  session(): ClientHttp2Session
+  session(certified?: boolean): ClientHttp2Session
 }
 
 interface Opened {
@@ -56,6 +58,8 @@ const pem = (name: string): Buffer => readFileSync(new URL(`tls/${name}.pem`, im
 /** Of tests only: signed by itself, for localhost, until 2126. */
 const identity = { key: pem('key'), cert: pem('certificate') }
 const trusting = { ca: identity.cert, servername: 'localhost' }
+/** Clients may show a certificate. */
+const asking = { ...identity, ca: identity.cert, requestCert: true, rejectUnauthorized: false }
 
 const opened = new Set<Opened>()
 
@@ -73,11 +77,11 @@ function makeServer(protocol: Protocol, listener: CachedListener | Listener): Se
     case 'http':
       return createServer(any)
     case 'https':
-      return createHttpsServer(identity, any)
+      return createHttpsServer(asking, any)
     case 'h2c':
       return createHttp2Server(any)
     case 'h2':
-      return createSecureServer({ ...identity, allowHTTP1: true }, any)
+      return createSecureServer({ ...asking, allowHTTP1: true }, any)
   }
 }
 
@@ -99,11 +103,10 @@ export async function openSpeaker(protocol: Protocol, listener: CachedListener |
     connection.on('error', () => {})
     return connection
   }
-  const session = (): ClientHttp2Session =>
-    keep(
-      sessions,
-      connect(`${isSecure(protocol) ? 'https' : 'http'}://localhost:${port}`, { ...trusting, host: '127.0.0.1' }),
-    )
+  const session = (certified = false): ClientHttp2Session => {
+    const url = `${isSecure(protocol) ? 'https' : 'http'}://localhost:${port}`
+    return keep(sessions, connect(url, { ...trusting, ...(certified ? identity : {}), host: '127.0.0.1' }))
+  }
   return {
     server,
     port,
@@ -117,7 +120,7 @@ export async function openSpeaker(protocol: Protocol, listener: CachedListener |
       ),
     call: async (call = {}) => {
       if (!isHttp2(protocol) || call.old === true) return callOld(protocol, port, call)
-      const own = session()
+      const own = session(call.certified)
       try {
         return await callHttp2(own, call)
       } finally {
@@ -144,7 +147,7 @@ export async function closeSpeakers(): Promise<void> {
 async function callOld(
   protocol: Protocol,
   port: number,
-  { method = 'GET', path = '/', headers = {}, body }: Call,
+  { method = 'GET', path = '/', headers = {}, body, certified = false }: Call,
 ): Promise<Reply> {
   const request = isSecure(protocol) ? httpsRequest : httpRequest
   const sent = request({
@@ -155,6 +158,7 @@ async function callOld(
     headers: { host: 'shop.example', ...headers },
     agent: false,
     ...trusting,
+    ...(certified ? identity : {}),
   })
   const interim: number[] = []
   sent.on('information', ({ statusCode }: { readonly statusCode: number }) => void interim.push(statusCode))
