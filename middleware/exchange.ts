@@ -187,7 +187,8 @@ export class Exchange implements Watcher {
     const { settings } = this
     settings.engine.report(entry.key, outcome)
     const now = settings.engine.clock.now()
-    replay({ req: this.#req, res: this.#res, settings }, entry, outcome, now)
+    const { method, headers } = this.#req
+    replay({ method, headers, res: this.#res, settings }, entry, outcome, now)
   }
 
   /** The handler has thrown: answer from the spare entry where that is allowed; false: the error is the application's. */
@@ -335,7 +336,7 @@ export class Exchange implements Watcher {
     if (!this.#deposit.isOpen) return
     const question = this.#substitute?.question ?? []
     // VAL-4: Express never answers 304 to a request that says `no-cache`.
-    const reload = question.length > 0 && directivesOf(this.#req)?.noCache === true
+    const reload = question.length > 0 && directivesOf(this.#req.headers)?.noCache === true
     this.#inner.change([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
     this.#selects = [...CONDITIONS, ...RANGES].some((name) => this.#headers[name] !== undefined)
     this.#substitute?.limitWait()

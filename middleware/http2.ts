@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 
 /** What is different about a request or a response that node's HTTP/2 offers in the shape of those of HTTP/1. */
@@ -21,14 +21,14 @@ export function hasUntoldContent(req: IncomingMessage): boolean {
 }
 
 /** The `:authority` of a request; HTTP/1 has none. */
-export function authorityOf(req: IncomingMessage): string | undefined {
-  return req.headers[':authority']?.toString()
+export function authorityOf(headers: IncomingHttpHeaders): string | undefined {
+  return headers[':authority']?.toString()
 }
 
 /** KEY-5: the host of a request. Where `Host` and `:authority` say different things, nobody knows which the handler believes. */
-export function hostOf(req: IncomingMessage): string | undefined {
-  const { host } = req.headers
-  const authority = authorityOf(req)
+export function hostOf(headers: IncomingHttpHeaders): string | undefined {
+  const { host } = headers
+  const authority = authorityOf(headers)
   if (host === undefined || authority === undefined) return host ?? authority
   return host.toLowerCase() === authority.toLowerCase() ? host : undefined
 }

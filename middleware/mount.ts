@@ -23,9 +23,16 @@ export interface Mount {
   readonly prepare?: (exchange: Exchange) => void
 }
 
-/** What lets this request go on to its handler. */
-export function passOf({ behind }: Mount, req: IncomingMessage, res: ServerResponse, next: Pass | undefined): Pass {
-  return next ?? (() => behind?.(req, res))
+/** Let a request go on to its handler, or to whoever handles the error. */
+export function goOn(
+  { behind }: Mount,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: Pass | undefined,
+  error?: unknown,
+): void {
+  if (next === undefined) behind?.(req, res)
+  else next(error)
 }
 
 /** The key that a URI, or a class of them, has in this place. */

@@ -21,19 +21,16 @@ export interface ReplayResponse {
   end(body?: Buffer): unknown
 }
 
-/** Of a request what a replay needs: a node request, or what a client had sent. */
-export interface ReplayRequest {
-  readonly method?: string | undefined
-  readonly headers: RequestHeaders
-}
-
-/** Whom to answer. */
+/** Whom to answer: what was asked for, and what there is to answer with. */
 export interface Client {
-  readonly req: ReplayRequest
+  readonly method: string | undefined
+  readonly headers: RequestHeaders
   readonly res: ReplayResponse
   readonly settings: Pick<Settings, 'headers'>
   /** CMP-4: not where compression above us would code a part of the whole. @default what the response says */
   readonly mayCut?: boolean
+  /** Nobody else has a hand in writing the head. @default what the response says */
+  readonly isPlain?: boolean
 }
 
 /**
@@ -41,33 +38,32 @@ export interface Client {
  * condition and range judged on it (RFC 9110 s. 13.2.2). Synchronous, and the only thing a hit in memory does.
  */
 export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
-  const { req, res } = client
+  const { method, headers, res } = client
   const { value } = entry
-  const { headers } = req
   if (value.status === 200 && (hasCondition(headers) || headers['range'] !== undefined)) {
     // CON-22: the condition first.
     if (isNotModified(headers, value, now)) return sendNotModified(client, entry, outcome, now)
     const part = requestedPart(client, value, now)
     if (part !== undefined) {
       const { changing } = headAsOf(now, client.settings, entry, outcome)
-      writeLines(res, part.status, [...part.head, ...changing], value.repeats)
+      writeLines(client, part.status, [...part.head, ...changing], value.repeats)
       res.end(part.body)
       return
     }
   }
   // The handler's words were about its own status, not about a 304 or 206 of ours (REU-7).
   if (value.reason !== undefined) setReason(res, value.reason)
-  writeLines(res, value.status, headAsOf(now, client.settings, entry, outcome).lines, value.repeats)
+  writeLines(client, value.status, headAsOf(now, client.settings, entry, outcome).lines, value.repeats)
   // A server may be told to refuse content where there is none.
-  if (req.method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()
+  if (method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()
   else res.end(value.body)
 }
 
-function sendNotModified({ res, settings }: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
-  const head = headAsOf(now, settings, entry, outcome)
+function sendNotModified(client: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
+  const head = headAsOf(now, client.settings, entry, outcome)
   head.notModified ??= [...entry.value.notModifiedHead, ...head.changing]
-  writeLines(res, 304, head.notModified, entry.value.repeats)
-  res.end()
+  writeLines(client, 304, head.notModified, entry.value.repeats)
+  client.res.end()
 }
 
 /** Compression that stands above us has left a method on the response. */
@@ -97,13 +93,24 @@ function lastLines(age: number, outcome: Outcome, settings: Client['settings'], 
   return told === 'debug' ? [...lines, 'X-Cache', xCache(outcome)] : lines
 }
 
+/** Whether heads are written by node alone. */
+export function hasOwnHead(res: Pick<ReplayResponse, 'writeHead'>): boolean {
+  return res.writeHead === ServerResponse.prototype.writeHead
+}
+
 /**
  * Write a head. An array of lines is the fastest way, but hooks of other middlewares may not know it, and node 20 keeps only the
  * last line of a name in an array that follows a `setHeader`, as every Express response does: then each name is set by itself.
  */
-function writeLines(res: ReplayResponse, status: number, lines: string[], repeats: boolean): void {
-  if (!repeats && res.writeHead === ServerResponse.prototype.writeHead) {
-    res.writeHead(status, lines)
+function writeLines(
+  { res, isPlain = hasOwnHead(res) }: Client,
+  status: number,
+  lines: string[],
+  repeats: boolean,
+): void {
+  if (!repeats && isPlain) {
+    // Known already: looking it up on a response of Express takes as long as finding the entry.
+    ServerResponse.prototype.writeHead.call(res as ServerResponse, status, lines)
     return
   }
   const byName = new Map<string, { readonly name: string; readonly values: string[] }>()
@@ -127,10 +134,10 @@ interface Part {
 }
 
 /** The part of a stored 200 that the client asks for (RFC 9110 s. 14.2); undefined: the whole. */
-function requestedPart({ req, res, mayCut }: Client, value: StoredResponse, now: number): Part | undefined {
-  const { headers } = req
+function requestedPart(client: Client, value: StoredResponse, now: number): Part | undefined {
+  const { method, headers, res, mayCut } = client
   // RNG-1, QRY-9
-  if (headers['range'] === undefined || req.method !== 'GET' || !(mayCut ?? mayBeCut(res))) return undefined
+  if (headers['range'] === undefined || method !== 'GET' || !(mayCut ?? mayBeCut(res))) return undefined
   return rangeOf(headers, value, now)
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { type CacheControl, NOTHING, parseCacheControl } from '../lib/http/cache-control.ts'
 import { hasOriginCondition } from '../lib/http/conditional.ts'
 import { requestField, splitList } from '../lib/http/fields.ts'
@@ -8,17 +9,24 @@ import { hasUntoldContent, hostOf } from './http2.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
 
+/** A request, and what is often looked at of it. */
+export interface Received {
+  readonly req: IncomingMessage
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  readonly socket: Socket
+}
+
 /** Why the cache keeps out of this GET or HEAD, or undefined: the `detail` of `fwd=bypass`. */
-export function bypassReason(req: IncomingMessage, settings: Settings): string | undefined {
-  const { headers } = req
+export function bypassReason({ req, method, headers }: Received, settings: Settings): string | undefined {
   // KEY-13: content on a GET is no part of the key.
-  if (req.method !== 'QUERY' && hasContent(req)) return 'body'
+  if (method !== 'QUERY' && hasContent(req, headers)) return 'body'
   if (hasOriginCondition(headers)) return 'precondition'
   if (headers.upgrade !== undefined) return 'upgrade'
   if (isOverridden(headers)) return 'method-override'
   // KEY-14
   const original = (req as RoutedRequest).originalMethod
-  if (original !== undefined && original !== req.method) return 'method-override'
+  if (original !== undefined && original !== method) return 'method-override'
   const { skip } = settings
   return skip !== undefined && callSync('skip', () => skip(callbackRequest(req))) ? 'skip' : undefined
 }
@@ -32,22 +40,18 @@ function isOverridden(headers: IncomingHttpHeaders): boolean {
   )
 }
 
-function hasContent(req: IncomingMessage): boolean {
-  const { headers } = req
+function hasContent(req: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   const length = headers['content-length']
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0') || hasUntoldContent(req)
+  if (headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')) return true
+  return headers[':method'] !== undefined && hasUntoldContent(req)
 }
 
 /** The target URI, from what may be believed; undefined where there is no unambiguous one. */
-export function requestTarget(
-  req: IncomingMessage,
-  settings: Settings,
-  app: ExpressApp | undefined = (req as RoutedRequest).app,
-): Target | undefined {
-  const { headers } = req
-  let scheme = (req.socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
-  let authority = hostOf(req)
-  if (isTrusted(req, settings, app)) {
+export function requestTarget(request: Received, settings: Settings, app: ExpressApp | undefined): Target | undefined {
+  const { req, headers, socket } = request
+  let scheme = (socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
+  let authority = hostOf(headers)
+  if (isTrusted(request, settings, app)) {
     scheme = firstMember(headers['x-forwarded-proto']) ?? scheme
     authority = firstMember(headers['x-forwarded-host']) ?? authority
   }
@@ -57,8 +61,7 @@ export function requestTarget(
 }
 
 /** What the request says about caching; undefined where it says nothing. */
-export function directivesOf(req: IncomingMessage): CacheControl | undefined {
-  const { headers } = req
+export function directivesOf(headers: IncomingHttpHeaders): CacheControl | undefined {
   if (headers['cache-control'] === undefined && headers.pragma === undefined) return undefined
   const cacheControl = requestField(headers, 'cache-control')
   if (cacheControl !== undefined) return parseCacheControl(cacheControl)
@@ -83,8 +86,7 @@ export function hideStrippedQuery(req: IncomingMessage, settings: Settings): voi
 }
 
 /** The strongest sign that this request is somebody's (DESIGN, "Cookies and credentials"). */
-export function credentialsOf(req: IncomingMessage, settings: Settings): Credentials | undefined {
-  const { headers } = req
+export function credentialsOf({ req, headers, socket }: Received, settings: Settings): Credentials | undefined {
   if (headers.authorization !== undefined) return 'authorization'
   const { isAuthenticated } = settings
   if (isAuthenticated !== undefined && callSync('isAuthenticated', () => isAuthenticated(callbackRequest(req)))) {
@@ -93,15 +95,30 @@ export function credentialsOf(req: IncomingMessage, settings: Settings): Credent
   if (settings.profile === 'rfc') return undefined
   if (headers['x-api-key'] !== undefined) return 'x-api-key'
   if (headers['proxy-authorization'] !== undefined) return 'proxy-authorization'
-  if ((req.socket as { authorized?: boolean }).authorized === true) return 'client-certificate'
+  if ((socket as { authorized?: boolean }).authorized === true) return 'client-certificate'
   return headers.cookie === undefined ? undefined : 'cookie'
 }
 
+// An Express application is named by the prototype that it gives to its requests.
+let lastPrototype: object | undefined
+let lastApp: ExpressApp | undefined
+
+function appOf(req: RoutedRequest): ExpressApp | undefined {
+  const prototype = Object.getPrototypeOf(req) as RoutedRequest
+  if (prototype === lastPrototype) return lastApp
+  const { app } = req
+  if (app !== undefined && Object.hasOwn(prototype, 'app') && prototype.app === app) {
+    lastPrototype = prototype
+    lastApp = app
+  }
+  return app
+}
+
 /** Express knows whom it trusts; elsewhere the option says. */
-function isTrusted(req: IncomingMessage, settings: Settings, app: ExpressApp | undefined): boolean {
+function isTrusted({ req, socket }: Received, settings: Settings, app: ExpressApp | undefined): boolean {
   if (settings.trustProxy !== undefined) return settings.trustProxy
-  const trust = app?.get('trust proxy fn') as ((address: unknown, hop: number) => unknown) | undefined
-  return typeof trust === 'function' && Boolean(trust(req.socket.remoteAddress, 0))
+  const trust = (app ?? appOf(req))?.get('trust proxy fn') as ((address: unknown, hop: number) => unknown) | undefined
+  return typeof trust === 'function' && Boolean(trust(socket.remoteAddress, 0))
 }
 
 function firstMember(value: string | string[] | undefined): string | undefined {

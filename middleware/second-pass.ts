@@ -17,6 +17,7 @@ const TIMEOUT_MS = 30_000
 
 const REFRESH: unique symbol = Symbol.for('cachewell.refresh') as never
 
+/** The connection that a second pass comes over carries the mark. */
 interface Marked {
   [REFRESH]?: Refreshed
 }
@@ -31,12 +32,17 @@ export interface Refreshed {
 
 /** Is this request one of ours, to be answered by the handler? Rate limiters and loggers may ask, too. */
 export function isRefresh(req: IncomingMessage): boolean {
-  return (req as Marked)[REFRESH] !== undefined
+  return isRefreshing(req.socket)
+}
+
+/** The same, where the connection is at hand. */
+export function isRefreshing(socket: Socket): boolean {
+  return (socket as Marked)[REFRESH] !== undefined
 }
 
 /** What a background refresh is about; undefined for any other request. */
 export function refreshOf(req: IncomingMessage): Refreshed | undefined {
-  return (req as Marked)[REFRESH]
+  return (req.socket as Marked)[REFRESH]
 }
 
 /** The server a request came to; undefined where it came from none. */
@@ -65,9 +71,9 @@ export function secondPass({ client, server, headers, entry, lease, content, wat
       remoteAddress: client.socket.remoteAddress,
       encrypted: (client.socket as { encrypted?: boolean }).encrypted ?? false,
       server,
+      [REFRESH]: { entry, lease },
     }) as unknown as Socket
     const req = new IncomingMessage(socket)
-    ;(req as Marked)[REFRESH] = { entry, lease }
     req.method = content === undefined ? 'GET' : (client.method ?? '')
     req.url = (client as RoutedRequest).originalUrl ?? client.url ?? '/'
     req.httpVersion = '1.1'
@@ -104,7 +110,7 @@ export function secondPass({ client, server, headers, entry, lease, content, wat
 
 /** The handler sees a request of HTTP/1: the host that HTTP/2 names elsewhere stands in `Host`, too (RFC 9113 s. 8.3.1). */
 function inWordsOfHttp1(client: IncomingMessage, headers: RequestHeaders): RequestHeaders {
-  const host = authorityOf(client)
+  const host = authorityOf(client.headers)
   return host === undefined ? headers : { host, ...headers }
 }
 

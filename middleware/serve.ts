@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { CacheControl } from '../lib/http/cache-control.ts'
 import type { Fields } from '../lib/http/fields.ts'
 import { judgeReuse } from '../lib/http/reuse.ts'
@@ -19,13 +20,20 @@ import { contentKey, takeContent } from './content.ts'
 import type { Place } from './deposit.ts'
 import { Exchange, exchangeOf, type Why } from './exchange.ts'
 import { watch } from './intercept.ts'
-import { keyOf, type Mount, type Pass, passOf } from './mount.ts'
+import { goOn, keyOf, type Mount, type Pass } from './mount.ts'
 import { passExchange } from './pass.ts'
 import { refresh } from './refresh.ts'
-import { mayBeCut, replay } from './replay.ts'
-import { bypassReason, credentialsOf, directivesOf, hideStrippedQuery, requestTarget } from './request.ts'
+import { type Client, hasOwnHead, mayBeCut, replay } from './replay.ts'
+import {
+  bypassReason,
+  credentialsOf,
+  directivesOf,
+  hideStrippedQuery,
+  type Received,
+  requestTarget,
+} from './request.ts'
 import type { SearchClasses } from './search-classes.ts'
-import { isRefresh, refreshOf } from './second-pass.ts'
+import { isRefreshing, refreshOf } from './second-pass.ts'
 import type { Settings } from './settings.ts'
 import { passMethod } from './write.ts'
 
@@ -34,32 +42,60 @@ import { passMethod } from './write.ts'
  * With the entry in memory all of it happens before `serve` returns: no promise, no timer.
  */
 
-/** One request on its way, and what it names here. */
-interface Visit extends FillTarget {
+/** One request on its way, and what it names here. One object for all of it: a hit makes hardly another one. */
+class Visit implements Received, FillTarget, Client {
   readonly mount: Mount
   readonly settings: Settings
   readonly req: IncomingMessage
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  readonly socket: Socket
   readonly res: ServerResponse
+  /** Nobody else has a hand in writing the head. */
+  readonly isPlain: boolean
   /** Undefined where what is behind is known by itself. */
   readonly next: Pass | undefined
+  primary = ''
   /** The key of this URL alone, where `primary` may be that of a class of URLs. */
-  readonly own: string
+  own = ''
+  uri = ''
+  path = ''
   /** Undefined where no other URL may share what is kept. */
-  readonly classes: SearchClasses | undefined
-  readonly credentials: Credentials | undefined
-  readonly directives: CacheControl | undefined
+  classes: SearchClasses | undefined = undefined
+  credentials: Credentials | undefined = undefined
+  directives: CacheControl | undefined = undefined
   /** Of a QUERY: part of its key. */
-  readonly content: Buffer | undefined
+  content: Buffer | undefined = undefined
+
+  constructor(mount: Mount, req: IncomingMessage, res: ServerResponse, isPlain: boolean, next: Pass | undefined) {
+    this.mount = mount
+    this.settings = mount.settings
+    this.req = req
+    // Read once: on a request of Express each reading takes as long as finding the entry.
+    this.method = req.method ?? ''
+    this.headers = req.headers
+    this.socket = req.socket
+    this.res = res
+    this.isPlain = isPlain
+    this.next = next
+  }
+
+  /** Let the handler have it. */
+  pass(error?: unknown): void {
+    goOn(this.mount, this.req, this.res, this.next, error)
+  }
 }
 
 /** Answer from the cache, or pass the request on and record what comes back. */
 export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, next?: Pass): void {
   const { settings } = mount
-  if (!settings.enabled) return passOf(mount, req, res, next)()
-  const outer = exchangeOf(res)
+  if (!settings.enabled) return goOn(mount, req, res, next)
+  // Who has an exchange has replaced its methods: most have not, and are asked no more.
+  const isPlain = hasOwnHead(res)
+  const outer = isPlain ? undefined : exchangeOf(res)
   if (outer !== undefined) {
     outer.adopt(settings)
-    return passOf(mount, req, res, next)()
+    return goOn(mount, req, res, next)
   }
   if (res.headersSent) {
     settings.engine.events.warnOnce(
@@ -67,44 +103,44 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, n
       `The response to ${req.method} ${req.url} had already started when the cache saw it, so it cannot be cached. ` +
         'An earlier middleware wrote to it; mount the cache before it.',
     )
-    return passOf(mount, req, res, next)()
+    return goOn(mount, req, res, next)
   }
-  const { method } = req
+  const visit = new Visit(mount, req, res, isPlain, next)
+  const { method } = visit
   if (method !== 'GET' && method !== 'HEAD' && method !== 'QUERY') {
-    return passMethod(mount, req, res, passOf(mount, req, res, next))
+    return passMethod(mount, visit, res, (error) => visit.pass(error))
   }
-  let visit: Visit | string
+  let refusal: string | undefined
   try {
-    visit = enter(mount, req, res, next)
+    refusal = name(visit)
   } catch (cause) {
     // A callback of the options failed: a request is never lost to the cache.
     settings.engine.events.emit('error', { where: 'options', cause })
     settings.engine.events.warnOnce('callback:request', `A callback of the cache's options failed: ${String(cause)}`)
-    visit = 'error'
+    refusal = 'error'
   }
-  if (typeof visit === 'string') return passUnkeyed(mount, req, res, passOf(mount, req, res, next), visit)
+  if (refusal !== undefined) return passUnkeyed(visit, refusal)
   if (method === 'QUERY') void serveQuery(visit)
   else proceed(visit)
 }
 
 /** QRY-3, QRY-4: the key of a QUERY contains its content, which the handler finds as it came. */
 async function serveQuery(visit: Visit): Promise<void> {
-  const { mount, req, res, next } = visit
   try {
-    const content = await takeContent(req, mount.settings.maxBodySize)
-    const key = content === undefined ? undefined : contentKey(content, req.headers)
-    if (key === undefined) passUnkeyed(mount, req, res, passOf(mount, req, res, next), 'body', 'DR-3')
-    else {
-      const primary = queryPrimaryKey(visit.primary, key)
-      proceed({ ...visit, content, primary, own: primary })
-    }
+    const content = await takeContent(visit.req, visit.settings.maxBodySize)
+    const key = content === undefined ? undefined : contentKey(content, visit.headers)
+    if (key === undefined) return passUnkeyed(visit, 'body', 'DR-3')
+    visit.content = content
+    visit.primary = queryPrimaryKey(visit.primary, key)
+    visit.own = visit.primary
+    proceed(visit)
   } catch (cause) {
     failed(visit, cause)
   }
 }
 
 function proceed(visit: Visit): void {
-  if (isRefresh(visit.req)) return refill(visit)
+  if (isRefreshing(visit.socket)) return refill(visit)
   // The clock is asked once: half of what a lookup costs.
   const now = visit.settings.engine.clock.now()
   const found = lookup(visit, now)
@@ -114,7 +150,7 @@ function proceed(visit: Visit): void {
     .then((late) => {
       // A fill that landed while Redis was asked leaves nothing to join, and a miss that is out of date.
       const { responses } = visit.settings.engine
-      const landed = late.kind === 'miss' ? responses.peek(visit.primary, visit.req.headers) : undefined
+      const landed = late.kind === 'miss' ? responses.peek(visit.primary, visit.headers) : undefined
       decide(visit, landed ?? late, undefined)
     })
     .catch((cause) => failed(visit, cause))
@@ -122,7 +158,7 @@ function proceed(visit: Visit): void {
 
 function lookup(visit: Visit, now: number): Awaitable<Lookup> {
   try {
-    return visit.settings.engine.responses.lookup(visit.primary, visit.req.headers, now)
+    return visit.settings.engine.responses.lookup(visit.primary, visit.headers, now)
   } catch (cause) {
     return missed(visit, cause)
   }
@@ -135,8 +171,8 @@ function missed({ settings }: Visit, cause: unknown): Miss {
 }
 
 /** Something failed after a wait: what the handler threw is the process's, as it is without us; the rest is the next one's. */
-function failed({ mount, req, res, next }: Visit, cause: unknown): void {
-  if (exchangeOf(res) === undefined) passOf(mount, req, res, next)(cause)
+function failed(visit: Visit, cause: unknown): void {
+  if (exchangeOf(visit.res) === undefined) visit.pass(cause)
   else rethrow(cause)
 }
 
@@ -147,33 +183,25 @@ export function rethrow(cause: unknown): void {
   })
 }
 
-/** Everything about a request that the lookup needs, or why the cache keeps out of it. */
-function enter(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass | undefined): Visit | string {
-  const { settings } = mount
-  const reason = bypassReason(req, settings)
+/** Name what a request is about, and note what the lookup needs; why the cache keeps out of it, where it does. */
+function name(visit: Visit): string | undefined {
+  const { mount, settings, req } = visit
+  const reason = bypassReason(visit, settings)
   if (reason !== undefined) return reason
-  const target = requestTarget(req, settings, mount.app)
+  const target = requestTarget(visit, settings, mount.app)
   if (target === undefined) return 'target'
-  const { uri, path } = target
+  const { uri } = target
   // QRY-12: what a QUERY brings is kept for its URL alone, so that a write to that ends it.
-  const classes = req.method === 'QUERY' ? undefined : settings.searchClasses
-  const own = keyOf(mount, req, uri)
+  const classes = visit.method === 'QUERY' ? undefined : settings.searchClasses
   const shared = classes?.classOf(uri)
-  return {
-    mount,
-    settings,
-    req,
-    res,
-    next,
-    primary: shared === undefined ? own : keyOf(mount, req, shared),
-    own,
-    uri,
-    path,
-    classes,
-    credentials: credentialsOf(req, settings),
-    directives: directivesOf(req),
-    content: undefined,
-  }
+  visit.uri = uri
+  visit.path = target.path
+  visit.own = keyOf(mount, req, uri)
+  visit.primary = shared === undefined ? visit.own : keyOf(mount, req, shared)
+  visit.classes = classes
+  visit.credentials = credentialsOf(visit, settings)
+  visit.directives = directivesOf(visit.headers)
+  return undefined
 }
 
 /** Judge what was found as of `now`; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
@@ -223,9 +251,9 @@ function decide(
 }
 
 /** DR-6: what the handler may name instead of answering anew. */
-function variantsOf({ req, settings }: Visit, miss: Miss): Pick<Why, 'variants'> {
+function variantsOf({ method, settings }: Visit, miss: Miss): Pick<Why, 'variants'> {
   const { profile, engine } = settings
-  return profile === 'rfc' && req.method === 'GET' ? { variants: engine.responses.variants(miss) } : {}
+  return profile === 'rfc' && method === 'GET' ? { variants: engine.responses.variants(miss) } : {}
 }
 
 function detailOf({ credentials }: Visit): { readonly detail?: string } {
@@ -275,7 +303,7 @@ function answerUncached(res: ServerResponse): void {
 /** A fill that is under way and that this request may share. */
 function joinable(visit: Visit, miss: Miss): Flight<ResponseEntry> | undefined {
   if (visit.credentials !== undefined) return undefined
-  return visit.settings.engine.responses.join(visit, miss, visit.req.headers)
+  return visit.settings.engine.responses.join(visit, miss, visit.headers)
 }
 
 interface Waiting {
@@ -292,31 +320,32 @@ function wait(visit: Visit, flight: Flight<ResponseEntry>, { miss, why, since }:
   const isUsable = reachable || flight.startedAt >= since
   const timeoutMs = LOCK_WAIT_MS - (clock.monotonic() - since)
   responses
-    .await(flight, { target: visit, headers: visit.req.headers, timeoutMs })
+    .await(flight, { target: visit, headers: visit.headers, timeoutMs })
     .then((found) => (isUsable ? decide(visit, found, since) : forward(visit, miss, why, since)))
     .catch((cause) => failed(visit, cause))
 }
 
 /** Why the handler's answer is of no use to others. */
-function unrecordedReason({ req, res, settings, directives, ...target }: Visit, miss: Miss): string | undefined {
+function unrecordedReason(visit: Visit, miss: Miss): string | undefined {
+  const { headers, res, settings, directives } = visit
   // DS-7: nobody waits for what will not be stored.
   if (directives?.noStore === true) return 'request-no-store'
-  if (req.headers.range === undefined) return undefined
+  if (headers.range === undefined) return undefined
   // CMP-4: compression above us would compress a part of the whole. And what could lately not be kept whole is the handler's to cut.
   const { responses } = settings.engine
-  return !mayBeCut(res) || responses.isUnshared(target, miss, req.headers) ? 'range' : undefined
+  return !mayBeCut(res) || responses.isUnshared(visit, miss, headers) ? 'range' : undefined
 }
 
 /** Let the handler answer, and record it. */
 function fill(visit: Visit, miss: Miss, why: Why, since: number | undefined): void {
-  const { req, credentials } = visit
+  const { method, headers, credentials } = visit
   const { responses } = visit.settings.engine
-  if (req.method === 'HEAD') {
+  if (method === 'HEAD') {
     // VAL-20: it creates no entry, but may confirm or contradict the one at hand.
-    const heeding = why.spare === undefined ? undefined : responses.begin(visit, miss, req.headers, false)
+    const heeding = why.spare === undefined ? undefined : responses.begin(visit, miss, headers, false)
     return passOn(visit, heeding, { detail: 'head', ...why })
   }
-  const fill = responses.begin(visit, miss, req.headers, credentials === undefined)
+  const fill = responses.begin(visit, miss, headers, credentials === undefined)
   // CCQ-5: who reloads wants the handler's word, whoever else is asking for it.
   if (fill.flight === undefined || why.forward === 'request') return passOn(visit, fill, why)
   claim(visit, fill, why, since)
@@ -327,7 +356,7 @@ function claim(visit: Visit, fill: Fill, why: Why, since: number | undefined): v
   const { responses, clock } = visit.settings.engine
   const began = since ?? clock.monotonic()
   const waitMs = LOCK_WAIT_MS - (clock.monotonic() - began)
-  const claimed = responses.claim(fill, { headers: visit.req.headers, spare: why.spare, waitMs })
+  const claimed = responses.claim(fill, { headers: visit.headers, spare: why.spare, waitMs })
   if (!(claimed instanceof Promise)) return passOn(visit, fill, why)
   claimed
     .then((won) => {
@@ -352,7 +381,7 @@ function refill(visit: Visit): void {
   const { entry, lease } = refreshOf(visit.req) ?? {}
   const spare = entry?.key.startsWith(visit.primary) === true ? { spare: entry } : {}
   const { responses } = visit.settings.engine
-  const fill = responses.begin(visit, NOTHING_STORED, visit.req.headers, visit.credentials === undefined)
+  const fill = responses.begin(visit, NOTHING_STORED, visit.headers, visit.credentials === undefined)
   passOn(visit, responses.leased(fill, lease), { forward: 'stale', background: true, ...spare })
 }
 
@@ -370,7 +399,7 @@ function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
   visit.mount.prepare?.(exchange)
   watch(res, exchange)
   try {
-    passOf(visit.mount, req, res, visit.next)()
+    visit.pass()
   } catch (error) {
     if (!exchange.failed()) throw error
   }
@@ -384,15 +413,9 @@ function placeOf({ mount, req, own, uri, path }: Visit, classes: SearchClasses, 
 }
 
 /** A GET or HEAD that has no key here. */
-function passUnkeyed(
-  mount: Mount,
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: Pass,
-  detail: string,
-  rule: string = 'DR-1',
-): void {
+function passUnkeyed(visit: Visit, detail: string, rule: string = 'DR-1'): void {
+  const { mount, req, res, headers } = visit
   // Whatever keeps the cache out, the client does not want the handler's answer.
-  if (directivesOf(req)?.onlyIfCached === true) return answerUncached(res)
-  passExchange(mount, req, res, next, { forward: 'bypass', detail, rule })
+  if (directivesOf(headers)?.onlyIfCached === true) return answerUncached(res)
+  passExchange(mount, req, res, () => visit.pass(), { forward: 'bypass', detail, rule })
 }

@@ -171,7 +171,7 @@ export class Substitute {
           setReason(res, reason)
         },
       }
-      const client = { req: { method, headers }, res: through, settings, mayCut: this.#mayCut }
+      const client = { method, headers, res: through, settings, mayCut: this.#mayCut }
       replay(client, entry, outcome, settings.engine.clock.now())
     }
   }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { type Invalidation, isSafeMethod, isStorableWrite, judgeInvalidation, originOf } from '../lib/http/methods.ts'
 import { tagOf } from '../lib/key.ts'
 import { type Fill, NOTHING_STORED } from '../lib/responses.ts'
@@ -6,14 +6,14 @@ import type { InvalidationTargets } from '../lib/stores/store.ts'
 import { announceWrite } from './invalidate.ts'
 import { keyOf, type Mount, type Pass } from './mount.ts'
 import { passExchange } from './pass.ts'
-import { credentialsOf, requestTarget } from './request.ts'
+import { credentialsOf, type Received, requestTarget } from './request.ts'
 import { fieldsOf } from './response-fields.ts'
 
 /** Any other method: the handler answers, and what a successful write makes wrong goes (RFC 9111 s. 4.4). */
-export function passMethod(mount: Mount, req: IncomingMessage, res: ServerResponse, next: Pass): void {
+export function passMethod(mount: Mount, request: Received, res: ServerResponse, next: Pass): void {
   const { settings } = mount
-  const method = req.method ?? ''
-  const target = isSafeMethod(method) ? undefined : requestTarget(req, settings, mount.app)
+  const { req, method } = request
+  const target = isSafeMethod(method) ? undefined : requestTarget(request, settings, mount.app)
   if (target === undefined) return passExchange(mount, req, res, next, { forward: 'method', rule: 'DR-2' })
   const { engine } = settings
   const { uri, path } = target
@@ -49,7 +49,7 @@ export function passMethod(mount: Mount, req: IncomingMessage, res: ServerRespon
     })
   }
   if (settings.profile === 'safe' || !isStorableWrite(method)) return passExchange(mount, req, res, next, why)
-  const credentials = credentialsOf(req, settings)
+  const credentials = credentialsOf(request, settings)
   const named = { primary, uri, path }
   // MET-5: as the answer to a later GET, from after its own invalidation on.
   const fillAtHead = (): Fill => engine.responses.begin(named, NOTHING_STORED, req.headers, false)

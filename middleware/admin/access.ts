@@ -56,7 +56,7 @@ export function foreignWrite(req: IncomingMessage): string | undefined {
     return `Writes are not accepted from pages of other origins (Sec-Fetch-Site: ${String(site)}).`
   }
   const { origin } = headers
-  if (origin !== undefined && !isSameHost(origin, hostOf(req))) {
+  if (origin !== undefined && !isSameHost(origin, hostOf(req.headers))) {
     return 'Writes are not accepted from pages of other origins (Origin is not this host).'
   }
   return undefined
@@ -70,7 +70,7 @@ const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i
  * to point here.
  */
 function isLocal(req: IncomingMessage): boolean {
-  if (!LOOPBACK.test(req.socket.remoteAddress ?? '') || !LOCAL_HOST.test(hostOf(req) ?? '')) return false
+  if (!LOOPBACK.test(req.socket.remoteAddress ?? '') || !LOCAL_HOST.test(hostOf(req.headers) ?? '')) return false
   return !Object.keys(req.headers).some(
     (name) => name === 'forwarded' || name === 'via' || name.startsWith('x-forwarded-'),
   )

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { ResponseEntry } from '../../lib/responses.ts'
 import { MemoryStore } from '../../lib/stores/memory.ts'
 import { cacheMiddleware } from '../../middleware/cache.ts'
-import { type ReplayRequest, replay } from '../../middleware/replay.ts'
+import { type Client, replay } from '../../middleware/replay.ts'
 import type { CacheMiddlewareOptions } from '../../middleware/settings.ts'
 import { FRAMEWORKS, type Handler, makeListener } from '../support/app.ts'
 import { responseEntry } from '../support/entries.ts'
@@ -630,7 +630,10 @@ describe('replay', () => {
   const entry = responseEntry(new MemoryStore({ maxBytes: 1e6, clock }), clock.now(), '/a', { value: BODY })
 
   /** What goes out for a request that is no node request. */
-  function answerTo(req: ReplayRequest): { readonly status: number; readonly body: string | undefined } {
+  function answerTo(asked: Pick<Client, 'method' | 'headers'>): {
+    readonly status: number
+    readonly body: string | undefined
+  } {
     let status = 0
     let body: Buffer | undefined
     const res = {
@@ -640,7 +643,7 @@ describe('replay', () => {
       end: (content?: Buffer) => void (body = content),
     }
     const settings = { headers: 'standard' } as const
-    replay({ req, res, settings }, entry as ResponseEntry, { hit: true }, clock.now())
+    replay({ ...asked, res, settings }, entry as ResponseEntry, { hit: true }, clock.now())
     return { status, body: body?.toString() }
   }
 
