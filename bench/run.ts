@@ -1,16 +1,23 @@
-import { hasRedisServer } from '../test/support/redis-server.ts'
-import { compareHitsInMemory } from './memory.ts'
-import { compareHitsInRedis } from './redis.ts'
+import { writeFile } from 'node:fs/promises'
+import { describeMachine } from './machine.ts'
+import { contextOf } from './part.ts'
+import { loadPart, partNames } from './parts.ts'
+import { report } from './report.ts'
 
-/** Arguments: what to compare, `memory` or `redis`; without any, both. Exit code 1 when a bar is missed. */
-const COMPARISONS: Readonly<Record<string, () => Promise<boolean>>> = {
-  memory: compareHitsInMemory,
-  redis: compareHitsInRedis,
-}
+/**
+ * `npm run bench [-- part...] [-- --short]`: all parts, or those named. Writes `bench/results.md` when all have run in full. Exit
+ * code 1 when a bar is missed or a part fails.
+ */
+const RESULTS = new URL('results.md', import.meta.url)
 
-const wanted = process.argv.slice(2)
-for (const [name, compareHits] of Object.entries(COMPARISONS)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue
-  if (name === 'redis' && !hasRedisServer()) console.log('no redis-server found: hits in Redis are left out')
-  else if (!(await compareHits())) process.exitCode = 1
-}
+const args = process.argv.slice(2)
+const context = contextOf(args, process.env)
+const asked = args.filter((arg) => !arg.startsWith('--'))
+const parts = partNames(asked).map((name) => ({ name, load: () => loadPart(name) }))
+
+const header = `# Results of \`npm run bench\`\n\n${await describeMachine()}\n`
+console.log(header)
+const { markdown, failures } = await report(parts, context, (text) => console.log(text))
+if (asked.length === 0 && !context.short) await writeFile(RESULTS, `${header}\n${markdown}`)
+for (const failure of failures) console.log(failure)
+process.exitCode = failures.length > 0 ? 1 : 0
