@@ -1,122 +1,87 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import autocannon from 'autocannon'
+import { type Ask, type Load, load } from './load.ts'
+import type { Context } from './part.ts'
+import type { Server } from './server.ts'
+
+/** One line of a table: a server, and what it is asked for. */
+export interface Lane {
+  readonly name: string
+  readonly server: Server
+  readonly ask: Ask
+}
+
+export interface Slice extends Load {
+  /** CPU time of the server per request (us). */
+  readonly cost: number
+  /** The part of the time in which the server ran: other programs kept it from more. */
+  readonly busy: number
+}
+
+/** A figure per lane and round, by the lane's name. */
+export type Rounds = ReadonlyMap<string, readonly Slice[]>
+
+/** Until the compiler has seen enough. */
+const WARM_UP_MS = 500
+
+/** Long enough for some thousand requests; many short ones tell more than a few long ones. */
+const SLICE_MS = 200
+
+/** Short slices of all lanes in turn, so that a slow minute of the machine is everybody's. */
+export async function compare(lanes: readonly Lane[], { rounds, short }: Context): Promise<Rounds> {
+  for (const lane of lanes) if (!short) await slice(lane, WARM_UP_MS)
+  const slices = new Map(lanes.map(({ name }): [string, Slice[]] => [name, []]))
+  for (let round = 1; round <= rounds; round++) {
+    const order = round % 2 === 1 ? lanes : lanes.toReversed()
+    for (const lane of order) slices.get(lane.name)?.push(await slice(lane, SLICE_MS))
+    process.stderr.write(`\rround ${round} of ${rounds} `)
+  }
+  process.stderr.write('\n')
+  return slices
+}
+
+async function slice({ server, ask }: Lane, ms: number): Promise<Slice> {
+  const before = await server.cpu()
+  const seen = await load(server.port, ask, ms)
+  const used = (await server.cpu()) - before
+  return { ...seen, cost: used / seen.requests, busy: used / 1e6 / seen.seconds }
+}
 
 /**
- * What a hit costs, as ratios within one run: server CPU per request, each contestant against its reference, in interleaved
- * rounds of short slices. Absolute figures are this machine's and this minute's.
+ * What a lane could answer per second of CPU time, as a part of what its reference could: the median of the ratios of each round,
+ * since two slices side by side have the same machine.
  */
-export interface Comparison {
-  /** The file that runs one contestant, by its name, as a process of its own. */
-  readonly servers: URL
-  readonly contestants: readonly string[]
-  /** Contestant, what it is compared with, and how much more it may cost. */
-  readonly pairs: readonly (readonly [name: string, reference: string, atMost?: number])[]
-  /** Asked for by each connection in an order of its own. @default the root */
-  readonly paths?: readonly string[]
-  /** Given to each contestant. */
-  readonly env?: Readonly<Record<string, string>>
+export function ratio(rounds: Rounds, name: string, reference: string): number {
+  const theirs = slicesOf(rounds, reference)
+  return median(slicesOf(rounds, name).map(({ cost }, round) => (theirs[round]?.cost ?? Number.NaN) / cost))
 }
 
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 12)
-const SLICE_SECONDS = 1
-const CONNECTIONS = 32
-
-interface Contestant {
-  readonly child: ChildProcess
-  readonly url: string
-  /** CPU microseconds per request, a figure per round. */
-  readonly slices: number[]
+/** CPU time per request (us). */
+export function cost(rounds: Rounds, name: string): number {
+  return median(slicesOf(rounds, name).map((one) => one.cost))
 }
 
-/** Run and print a comparison; true when every ratio is within its bar. */
-export async function compare({ servers, contestants, pairs, paths = ['/'], env = {} }: Comparison): Promise<boolean> {
-  const running = new Map<string, Contestant>()
-  try {
-    for (const name of contestants) running.set(name, await start(servers, name, env))
-    for (const contestant of running.values()) {
-      await visit(contestant, paths)
-      // The first round is for the compiler.
-      await slice(contestant, paths)
-    }
-    for (let round = 1; round <= ROUNDS; round++) {
-      for (const contestant of running.values()) contestant.slices.push(await slice(contestant, paths))
-      process.stderr.write(`round ${round} of ${ROUNDS}\n`)
-    }
-  } finally {
-    for (const { child } of running.values()) child.disconnect()
+/** Throughput and latency, of the half of the slices in which the server ran the most. */
+export function quiet(
+  rounds: Rounds,
+  name: string,
+): { readonly throughput: number; readonly p50: number; readonly p99: number } {
+  const slices = slicesOf(rounds, name).toSorted((a, b) => b.busy - a.busy)
+  const half = slices.slice(0, Math.ceil(slices.length / 2))
+  return {
+    throughput: median(half.map(({ requests, seconds }) => requests / seconds)),
+    p50: median(half.map(({ p50 }) => p50)),
+    p99: median(half.map(({ p99 }) => p99)),
   }
-  printCosts(running)
-  return pairs.map(([name, reference, atMost]) => printRatio(running, { name, reference, atMost })).every(Boolean)
 }
 
-async function start(servers: URL, name: string, env: Readonly<Record<string, string>>): Promise<Contestant> {
-  const child = fork(fileURLToPath(servers), [name], { env: { ...process.env, NODE_ENV: 'production', ...env } })
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }]
-  return { child, url: `http://127.0.0.1:${port}`, slices: [] }
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const [upper = Number.NaN, lower = upper] = [sorted[middle], sorted[middle - 1]]
+  return sorted.length % 2 === 1 ? upper : (lower + upper) / 2
 }
 
-async function cpuOf({ child }: Contestant): Promise<number> {
-  child.send('cpu')
-  const [{ cpu }] = (await once(child, 'message')) as [{ cpu: NodeJS.CpuUsage }]
-  return cpu.user + cpu.system
-}
-
-async function slice(contestant: Contestant, paths: readonly string[]): Promise<number> {
-  const before = await cpuOf(contestant)
-  const result = await autocannon({
-    url: contestant.url,
-    connections: CONNECTIONS,
-    duration: SLICE_SECONDS,
-    setupClient: (client) => client.setRequests(startingAnywhere(paths).map((path) => ({ path }))),
-  })
-  if (result.non2xx > 0 || result.errors > 0)
-    throw new Error(`${contestant.url}: ${result.non2xx + result.errors} failures`)
-  return ((await cpuOf(contestant)) - before) / result.requests.total
-}
-
-/** Ask for each path once, so that everything is there. */
-async function visit({ url }: Contestant, paths: readonly string[]): Promise<void> {
-  const asked = [...paths]
-  const visitor = async (): Promise<void> => {
-    for (let path = asked.pop(); path !== undefined; path = asked.pop()) await (await fetch(url + path)).arrayBuffer()
-  }
-  await Promise.all(Array.from({ length: CONNECTIONS }, visitor))
-}
-
-/** So that connections do not ask for the same path at the same time. */
-function startingAnywhere(paths: readonly string[]): readonly string[] {
-  const first = Math.floor(Math.random() * paths.length)
-  return [...paths.slice(first), ...paths.slice(0, first)]
-}
-
-function printCosts(running: ReadonlyMap<string, Contestant>): void {
-  console.log('CPU us per request      best   median')
-  for (const [name, { slices }] of running) {
-    const [best, typical] = [Math.min(...slices).toFixed(1), median(slices).toFixed(1)]
-    console.log(`${name.padEnd(48)} ${best.padStart(6)} ${typical.padStart(8)}`)
-  }
-  console.log('\nratio to its reference (1.00 = a hit costs what the reference costs)')
-}
-
-interface Pair {
-  readonly name: string
-  readonly reference: string
-  readonly atMost: number | undefined
-}
-
-function printRatio(running: ReadonlyMap<string, Contestant>, { name, reference, atMost }: Pair): boolean {
-  const [own, theirs] = [running.get(name)?.slices ?? [], running.get(reference)?.slices ?? []]
-  const inRound = median(own.map((value, round) => value / (theirs[round] ?? Number.NaN)))
-  const best = Math.min(...own) / Math.min(...theirs)
-  const isKept = atMost === undefined || inRound <= atMost
-  const bar = atMost === undefined ? '' : ` (<= ${atMost.toFixed(2)})${isKept ? '' : ' MISSED'}`
-  console.log(`${name}: ${inRound.toFixed(2)} (median of rounds)${bar}, ${best.toFixed(2)} (best slices)`)
-  return isKept
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+function slicesOf(rounds: Rounds, name: string): readonly Slice[] {
+  const slices = rounds.get(name)
+  if (slices === undefined) throw new Error(`"${name}" was not measured`)
+  return slices
 }

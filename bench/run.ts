@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { describeMachine } from './machine.ts'
 import { contextOf } from './part.ts'
 import { loadPart, partNames } from './parts.ts'
+import { installPeers } from './peers.ts'
 import { report } from './report.ts'
 
 /**
@@ -15,7 +16,8 @@ const context = contextOf(args, process.env)
 const asked = args.filter((arg) => !arg.startsWith('--'))
 const parts = partNames(asked).map((name) => ({ name, load: () => loadPart(name) }))
 
-const header = `# Results of \`npm run bench\`\n\n${await describeMachine()}\n`
+installPeers()
+const header = `# Results of \`npm run bench\`\n\n${describeMachine()}\n`
 console.log(header)
 const { markdown, failures } = await report(parts, context, (text) => console.log(text))
 if (asked.length === 0 && !context.short) await writeFile(RESULTS, `${header}\n${markdown}`)

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Answer, exchange } from '../test/support/http-client.ts'
+import type { Prepared } from './contestant.ts'
+import type { Ask } from './load.ts'
+import { payload } from './payload.ts'
+import type { Server } from './server.ts'
+
+/** What Node adds to every answer by itself. */
+const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'x-powered-by'])
+const PATIENCE_MS = 5_000
+
+/** Whether an answer is what is to be measured. */
+export type Wanted = (answer: Answer) => boolean
+
+export const isHit: Wanted = ({ header }) => header('Cache-Status')?.includes('; hit') === true
+
+/** Ask until the answer is the one that is meant, and take it down, so that a limit can send the same. */
+export async function learn(server: Server, ask: Ask = {}, isWanted: Wanted = isHit): Promise<Prepared> {
+  const answer = await firstWanted(server, ask, isWanted)
+  if (answer === undefined) throw new Error('What was to be measured was never answered')
+  const fields = answer.fields.filter(([name]) => !OF_THE_CONNECTION.has(name.toLowerCase()))
+  return { status: answer.status, head: fields.flat(), body: answer.body }
+}
+
+/** The first answer that is the one that is meant; undefined when it does not come. */
+export async function firstWanted(server: Server, ask: Ask, isWanted: Wanted): Promise<Answer | undefined> {
+  const deadline = performance.now() + PATIENCE_MS
+  while (performance.now() < deadline) {
+    const answer = await askOnce(server, ask)
+    if (isWanted(answer)) return answer
+    await sleep(20)
+  }
+  return undefined
+}
+
+/** Throws unless a limit sends what it is compared with, byte for byte; only what counts seconds may differ. */
+export async function checkSame(server: Server, prepared: Prepared, ask: Ask = {}): Promise<void> {
+  const sent = await learn(server, ask, () => true)
+  const [own, theirs] = [sent, prepared].map(
+    ({ status, head, body }) => `${status} ${withoutSeconds(head)} ${body.toString('base64')}`,
+  )
+  if (own !== theirs) throw new Error(`Not the same answer:\n${own}\n${theirs}`)
+}
+
+function withoutSeconds(head: readonly string[]): string {
+  return JSON.stringify(head)
+    .replace(/"Age","\d+"/, '"Age"')
+    .replace(/ttl=\d+/, 'ttl')
+}
+
+function askOnce({ port }: Server, { fields = {}, keys = 1 }: Ask): Promise<Answer> {
+  return exchange(port, { path: keys === 1 ? '/' : '/items/0', headers: { Host: `127.0.0.1:${port}`, ...fields } })
+}
+
+/** Throws unless a second answer has the body that all contestants send. */
+export async function checkBody(server: Server, size: number): Promise<void> {
+  await askOnce(server, {})
+  const { status, body } = await askOnce(server, {})
+  if (status !== 200 || !body.equals(payload(size))) throw new Error(`127.0.0.1:${server.port}: another answer`)
+}

@@ -1,0 +1,92 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import autocannon from 'autocannon'
+
+/** What the clients ask for. */
+export interface Ask {
+  /** Beside `Host` and `Connection`. */
+  readonly fields?: Readonly<Record<string, string>>
+  /** As many URLs, in turn; infinite for one that was never asked for. @default one, the root */
+  readonly keys?: number
+}
+
+/** What the clients saw. */
+export interface Load {
+  readonly requests: number
+  readonly seconds: number
+  /** ms */
+  readonly p50: number
+  readonly p99: number
+}
+
+/** So many clients, each with one request at a time on a connection that it keeps. */
+export const CONNECTIONS = 32
+
+const WRK_SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url))
+
+const WRK_TICK_MS = 100
+
+/** `wrk` where there is one, since it leaves the machine to the server; else autocannon. */
+export const LOAD_GENERATOR: 'wrk' | 'autocannon' =
+  spawnSync('wrk', ['--version'], { stdio: 'ignore' }).error === undefined ? 'wrk' : 'autocannon'
+
+/** Let the clients ask for `ms`. Throws when an answer is an error. */
+export async function load(port: number, ask: Ask, ms: number): Promise<Load> {
+  const first = asked
+  const seen = await (LOAD_GENERATOR === 'wrk' ? byWrk : byAutocannon)(port, ask, ms)
+  // No key twice, also of requests that were not answered any more.
+  asked = first + seen.requests + CONNECTIONS
+  return seen
+}
+
+let asked = 0
+
+async function byWrk(port: number, ask: Ask, ms: number): Promise<Load> {
+  const { fields = {}, keys = 1 } = ask
+  const headers = Object.entries({ Connection: 'keep-alive', ...fields }).flatMap(([name, value]) => [
+    '-H',
+    `${name}: ${value}`,
+  ])
+  const numbers = [asked, Number.isFinite(keys) ? keys : 0].map(String)
+  const url = `http://127.0.0.1:${port}/`
+  const args = ['-t1', `-c${CONNECTIONS}`, '-d600s', '-s', WRK_SCRIPT, ...headers, url, '--', ...numbers]
+  const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  // It takes whole seconds only; a signal ends it earlier, with its summary, at the next tenth of a second. One that comes before
+  // it waits does not end the waiting, so there is another.
+  const interrupt = (): boolean => child.kill('SIGINT')
+  const timers = [setTimeout(interrupt, ms - WRK_TICK_MS / 2), setInterval(interrupt, ms + WRK_TICK_MS)]
+  const [, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+  for (const timer of timers) clearTimeout(timer)
+  // On a machine so busy that it had not begun.
+  if (signal === 'SIGINT') return byWrk(port, ask, ms * 2)
+  const summary = /^SUMMARY (.*)$/m.exec(output)?.[1]
+  if (summary === undefined) throw new Error(`wrk has no summary:\n${output}`)
+  const { failures, ...seen } = JSON.parse(summary) as Load & { failures: number }
+  return checked(port, failures, seen)
+}
+
+async function byAutocannon(port: number, { fields = {}, keys = 1 }: Ask, ms: number): Promise<Load> {
+  let next = asked
+  const path = (): string => (keys === 1 ? '/' : `/items/${Number.isFinite(keys) ? next++ % keys : next++}`)
+  const result = await autocannon({
+    url: `http://127.0.0.1:${port}`,
+    connections: CONNECTIONS,
+    duration: ms / 1_000,
+    sampleInt: Math.min(ms, 1_000),
+    requests: [{ headers: fields, setupRequest: (request) => ({ ...request, path: path() }) }],
+  })
+  const { requests, latency, errors } = result
+  const seen = { requests: requests.total, seconds: ms / 1_000, p50: latency.p50, p99: latency.p99 }
+  return checked(port, errors + result['4xx'] + result['5xx'], seen)
+}
+
+function checked(port: number, failures: number, seen: Load): Load {
+  if (failures > 0) throw new Error(`127.0.0.1:${port}: ${failures} of ${seen.requests} answers failed`)
+  if (seen.requests === 0) throw new Error(`127.0.0.1:${port}: no answer`)
+  return seen
+}
