@@ -14,17 +14,18 @@ const WORDS = 'the cache answers a reader before any handler runs and forgets at
 export function payload(size: number): Buffer {
   const next = numbers()
   const rows: string[] = []
-  let text = pageOf(rows)
-  for (let id = 1; text.length < size; id++) {
-    rows.push(JSON.stringify({ id, author: `user-${next() % 1_000}`, score: next() % 5_000, text: sentence(next) }))
-    text = pageOf(rows)
+  let left = size - pageOf([], '').length
+  for (let id = 1; ; id++) {
+    const row = JSON.stringify({ id, author: `user-${next() % 1_000}`, score: next() % 5_000, text: sentence(next) })
+    if (row.length + 1 > left) break
+    rows.push(row)
+    left -= row.length + 1
   }
-  rows.pop()
-  return Buffer.from(pageOf(rows, size - pageOf(rows, 0).length))
+  return Buffer.from(pageOf(rows, 'x'.repeat(left + 1)))
 }
 
-function pageOf(rows: readonly string[], padding = 0): string {
-  return `{"posts":[${rows.join(',')}],"next":"${'x'.repeat(padding)}"}`
+function pageOf(rows: readonly string[], next: string): string {
+  return `{"posts":[${rows.join(',')}],"next":"${next}"}`
 }
 
 function sentence(next: () => number): string {

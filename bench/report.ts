@@ -5,6 +5,7 @@ export interface Report {
   readonly markdown: string
   /** What missed its bar, and the parts that failed. */
   readonly failures: readonly string[]
+  readonly exitCode: 0 | 1
 }
 
 export interface NamedPart {
@@ -27,13 +28,14 @@ export async function report(
       written.push(sectionAsMarkdown(section))
       if (!context.short) failures.push(...section.verdicts.filter((verdict) => !isMet(verdict)).map(verdictAsText))
     } catch (error) {
-      written.push(`## ${name}\n\nFAILED: ${error instanceof Error ? error.message : String(error)}\n`)
-      failures.push(`${name} failed`)
-      console.error(error)
+      const reason = error instanceof Error ? error.message : String(error)
+      written.push(`## ${name}\n\nFAILED: ${reason}\n`)
+      failures.push(`${name} failed: ${reason}`)
+      if (error instanceof Error) print(error.stack ?? reason)
     }
     print(`${written.at(-1)}\n(${name}: ${Math.round((performance.now() - start) / 1_000)} s)\n`)
   }
-  return { markdown: written.join('\n'), failures }
+  return { markdown: written.join('\n'), failures, exitCode: failures.length > 0 ? 1 : 0 }
 }
 
 export function sectionAsMarkdown({ title, note, columns, rows, verdicts }: Section): string {

@@ -19,7 +19,7 @@ const parts = partNames(asked).map((name) => ({ name, load: () => loadPart(name)
 installPeers()
 const header = `# Results of \`npm run bench\`\n\n${describeMachine()}\n`
 console.log(header)
-const { markdown, failures } = await report(parts, context, (text) => console.log(text))
+const { markdown, failures, exitCode } = await report(parts, context, (text) => console.log(text))
 if (asked.length === 0 && !context.short) await writeFile(RESULTS, `${header}\n${markdown}`)
 for (const failure of failures) console.log(failure)
-process.exitCode = failures.length > 0 ? 1 : 0
+process.exitCode = exitCode
