@@ -25,8 +25,9 @@ export async function report(
     const start = performance.now()
     try {
       const section = await (await load()).run(context)
-      written.push(sectionAsMarkdown(section))
-      if (!context.short) failures.push(...section.verdicts.filter((verdict) => !isMet(verdict)).map(verdictAsText))
+      const verdicts = context.short ? [] : section.verdicts
+      written.push(sectionAsMarkdown({ ...section, verdicts }))
+      failures.push(...verdicts.filter((verdict) => !isMet(verdict)).map(verdictAsText))
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       written.push(`## ${name}\n\nFAILED: ${reason}\n`)
@@ -38,13 +39,13 @@ export async function report(
   return { markdown: written.join('\n'), failures, exitCode: failures.length > 0 ? 1 : 0 }
 }
 
-export function sectionAsMarkdown({ title, note, columns, rows, verdicts }: Section): string {
+function sectionAsMarkdown({ title, note, columns, rows, verdicts }: Section): string {
   const table = [columns, columns.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
   const bars = verdicts.map((verdict) => `- ${verdictAsText(verdict)}`)
   return [`## ${title}`, '', note, '', ...table, ...(bars.length > 0 ? ['', ...bars] : []), ''].join('\n')
 }
 
-export function verdictAsText(verdict: Verdict): string {
+function verdictAsText(verdict: Verdict): string {
   const { what, figure, bar } = verdict
   const limit = 'atLeast' in bar ? `at least ${bar.atLeast}` : `at most ${bar.atMost}`
   return `${what}: ${readable(figure)} (${limit})${isMet(verdict) ? '' : ' MISSED'}`

@@ -16,8 +16,14 @@ const context = contextOf(args, process.env)
 const asked = args.filter((arg) => !arg.startsWith('--'))
 const parts = partNames(asked).map((name) => ({ name, load: () => loadPart(name) }))
 
+/** What the columns of all comparisons mean. */
+const HOW_TO_READ =
+  'CPU is user and system time of all processes of the server per request, the median of the rounds. Throughput and latency are ' +
+  'medians of the half of the slices in which the server ran the most. A ratio is the median over the rounds of the capacity ' +
+  '(1 / CPU) to that of the reference in the same round; absolute figures are of this machine and this minute.'
+
 installPeers()
-const header = `# Results of \`npm run bench\`\n\n${describeMachine()}\n`
+const header = `# Results of \`npm run bench\`\n\n${describeMachine()}\n\n${HOW_TO_READ}\n`
 console.log(header)
 const { markdown, failures, exitCode } = await report(parts, context, (text) => console.log(text))
 if (asked.length === 0 && !context.short) await writeFile(RESULTS, `${header}\n${markdown}`)

@@ -1,5 +1,5 @@
 import { compare, type Lane, ratio } from '../compare.ts'
-import { COLUMNS, cellsOf, HOW, ratioCell } from '../figures.ts'
+import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { firstWanted, isHit, type Wanted } from '../learn.ts'
 import type { Ask } from '../load.ts'
 import { startPair } from '../pair.ts'
@@ -26,7 +26,7 @@ export async function run(context: Context): Promise<Section> {
     title: 'Compressed hits',
     note:
       'The client takes one coding; the body is compressed once, and asked for until it comes compressed. The reference is bare ' +
-      `\`node:http\` writing the same compressed bytes. ${HOW}`,
+      `\`node:http\` writing the same compressed bytes.`,
     columns: ['', 'size', 'coding', ...COLUMNS, 'of its reference'],
     rows: measured.flatMap(({ rows }) => rows),
     verdicts: measured.map(({ what, figure }) => ({ what, figure, bar: { atLeast: AT_LEAST } })),

@@ -1,5 +1,5 @@
 import { compare, type Lane, ratio } from '../compare.ts'
-import { COLUMNS, cellsOf, HOW, ratioCell } from '../figures.ts'
+import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { learn } from '../learn.ts'
 import type { Context } from '../part.ts'
 import { ETAG, SIZES } from '../payload.ts'
@@ -22,7 +22,7 @@ export async function run(context: Context): Promise<Section> {
   const rounds = await compare(lanes, context)
   return {
     title: 'Conditional hits',
-    note: `\`If-None-Match\` with the entity tag of a body of 1 kB; the reference is the whole answer by the same server. ${HOW}`,
+    note: `\`If-None-Match\` with the entity tag of a body of 1 kB; the reference is the whole answer by the same server.`,
     columns: ['', ...COLUMNS, 'of the 200'],
     rows: lanes.map(({ name }) => [
       name,

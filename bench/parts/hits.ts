@@ -1,5 +1,5 @@
 import { compare, type Lane, type Rounds, ratio } from '../compare.ts'
-import { COLUMNS, cellsOf, HOW, ratioCell } from '../figures.ts'
+import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { startPair } from '../pair.ts'
 import type { Context } from '../part.ts'
 import { SIZES, type SizeName } from '../payload.ts'
@@ -22,7 +22,7 @@ export async function run(context: Context): Promise<Section> {
     title: 'Hits in memory',
     note:
       'The reference writes the same bytes, the fields in the same order: bare `node:http` for `withCache`, the first middleware of ' +
-      `Express 5 for \`cacheMiddleware\`. Requests have two fields, or twelve as a browser's. ${HOW}`,
+      `Express 5 for \`cacheMiddleware\`. Requests have two fields, or twelve as a browser's.`,
     columns: ['', 'size', ...COLUMNS, 'of its reference'],
     rows: tables.flatMap(({ rows }) => rows),
     verdicts: tables.flatMap(({ verdicts }) => verdicts),

@@ -1,5 +1,5 @@
 import { compare, type Lane, median, ratio } from '../compare.ts'
-import { COLUMNS, cellsOf, HOW } from '../figures.ts'
+import { COLUMNS, cellsOf } from '../figures.ts'
 import { firstByteMs } from '../first-byte.ts'
 import type { Context } from '../part.ts'
 import { SIZES } from '../payload.ts'
@@ -29,7 +29,7 @@ export async function run(context: Context): Promise<Section> {
   return {
     title: 'Misses',
     note:
-      `\`res.json\` of 20 kB in Express 5, each URL asked for once, the memory so small that each store evicts. ${HOW} The time to ` +
+      `\`res.json\` of 20 kB in Express 5, each URL asked for once, the memory so small that each store evicts. The time to ` +
       'the first byte is that of single requests in turn, the median of the pairs.',
     columns: ['', ...COLUMNS, 'CPU, times the uncached', 'first byte, times the uncached'],
     rows: [

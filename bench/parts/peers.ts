@@ -1,5 +1,5 @@
 import { compare, type Lane, type Rounds, ratio } from '../compare.ts'
-import { COLUMNS, cellsOf, HOW, ratioCell } from '../figures.ts'
+import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { checkBody } from '../learn.ts'
 import { startPair } from '../pair.ts'
 import type { Context } from '../part.ts'
@@ -42,7 +42,7 @@ export async function run(context: Context): Promise<Section> {
     title: 'Hits in memory beside other caches',
     note:
       'All in Express 5, mounted as their own README says, answering the same JSON; a store that is no HTTP cache has the plain ' +
-      `middleware around it that its users write. Requests have two fields.${missing} ${HOW}`,
+      `middleware around it that its users write. Requests have two fields.${missing}`,
     columns: ['', 'size', ...COLUMNS, `of ${NODE.limit}`, `of ${EXPRESS.limit}`],
     rows,
     verdicts,

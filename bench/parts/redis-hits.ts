@@ -1,6 +1,6 @@
 import { hasRedisServer, startRedis } from '../../test/support/redis-server.ts'
 import { compare, type Lane, ratio } from '../compare.ts'
-import { COLUMNS, cellsOf, HOW, ratioCell } from '../figures.ts'
+import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { type Ask, load } from '../load.ts'
 import { startPair } from '../pair.ts'
 import type { Context } from '../part.ts'
@@ -48,7 +48,7 @@ async function measure(redis: string, context: Context): Promise<Section> {
     ...TABLE,
     note:
       `A body of 1 kB under ${keys} URLs in turn, memory off. The reference is \`ioredis.getBuffer\` by hand in the same place: a key ` +
-      `per URL, the body as it is, no invalidation. The CPU time is the application's, without that of Redis. ${HOW}`,
+      `per URL, the body as it is, no invalidation. The CPU time is the application's, without that of Redis.`,
     rows: lanes.map(({ name }) => [
       name,
       ...cellsOf(rounds, name),
