@@ -14,23 +14,29 @@ export type Wanted = (answer: Answer) => boolean
 
 export const isHit: Wanted = ({ header }) => header('Cache-Status')?.includes('; hit') === true
 
-/** Ask until the answer is the one that is meant, and take it down, so that a limit can send the same. */
+/**
+ * Ask until the answer is the one that is meant, and take it down, so that a limit can send the same.
+ *
+ * @throws NeverAnswered when it does not come within 5 s
+ */
 export async function learn(server: Server, ask: Ask = {}, isWanted: Wanted = isHit): Promise<Prepared> {
   const answer = await firstWanted(server, ask, isWanted)
-  if (answer === undefined) throw new Error('What was to be measured was never answered')
   const fields = answer.fields.filter(([name]) => !OF_THE_CONNECTION.has(name.toLowerCase()))
   return { status: answer.status, head: fields.flat(), body: answer.body }
 }
 
-/** The first answer that is the one that is meant; undefined when it does not come. */
-export async function firstWanted(server: Server, ask: Ask, isWanted: Wanted): Promise<Answer | undefined> {
+/** Whatever is asked, what was to be measured does not come. */
+export class NeverAnswered extends Error {}
+
+async function firstWanted(server: Server, ask: Ask, isWanted: Wanted): Promise<Answer> {
   const deadline = performance.now() + PATIENCE_MS
-  while (performance.now() < deadline) {
+  for (;;) {
     const answer = await askOnce(server, ask)
     if (isWanted(answer)) return answer
+    if (performance.now() > deadline)
+      throw new NeverAnswered(`Not what was to be measured: ${JSON.stringify(answer.fields)}`)
     await sleep(20)
   }
-  return undefined
 }
 
 /** Throws unless a limit sends what it is compared with, byte for byte; only what counts seconds may differ. */

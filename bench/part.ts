@@ -18,5 +18,7 @@ const ROUNDS = 15
 /** What the arguments and the environment ask for. */
 export function contextOf(args: readonly string[], env: NodeJS.ProcessEnv): Context {
   const short = args.includes('--short')
-  return { short, rounds: Number(env['BENCH_ROUNDS'] ?? (short ? 1 : ROUNDS)) }
+  const rounds = Number(env['BENCH_ROUNDS'] ?? (short ? 1 : ROUNDS))
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('BENCH_ROUNDS is a whole number of rounds, at least 1')
+  return { short, rounds }
 }

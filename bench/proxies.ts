@@ -89,6 +89,8 @@ async function scratch(): Promise<string> {
 
 async function started(port: number, directory: string, child: ChildProcess): Promise<Server> {
   const { pid } = child
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   const deadline = performance.now() + START_MS
   while (pid === undefined || !(await answers(port))) {
     if (pid === undefined || child.exitCode !== null || performance.now() > deadline) {
@@ -103,6 +105,13 @@ async function started(port: number, directory: string, child: ChildProcess): Pr
     [Symbol.asyncDispose]: () => stop(child, directory),
   }
 }
+
+const running = new Set<ChildProcess>()
+
+// A run that is interrupted leaves nothing behind.
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
+})
 
 async function answers(port: number): Promise<boolean> {
   try {

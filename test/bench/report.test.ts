@@ -77,6 +77,7 @@ describe('the report of the benchmark', () => {
     expect(contextOf([], {})).to.deep.equal({ rounds: 15, short: false })
     expect(contextOf(['--short'], {})).to.deep.equal({ rounds: 1, short: true })
     expect(contextOf([], { BENCH_ROUNDS: '3' })).to.deep.equal({ rounds: 3, short: false })
+    expect(() => contextOf([], { BENCH_ROUNDS: 'many' })).to.throw('BENCH_ROUNDS')
   })
 })
 
