@@ -19,15 +19,15 @@ export interface Slice extends Load {
 /** A figure per lane and round, by the lane's name. */
 export type Rounds = ReadonlyMap<string, readonly Slice[]>
 
-/** Until the compiler has seen enough. */
-const WARM_UP_MS = 500
+/** Until the compiler has seen enough; of slow servers fewer. */
+const WARM_UP = { requests: 6_000, sliceMs: 300, slices: 8 } as const
 
 /** Long enough for some thousand requests; many short ones tell more than a few long ones. */
 const SLICE_MS = 200
 
 /** Short slices of all lanes in turn, so that a slow minute of the machine is everybody's. */
 export async function compare(lanes: readonly Lane[], { rounds, short }: Context): Promise<Rounds> {
-  if (!short) for (const lane of onePerServer(lanes)) await slice(lane, WARM_UP_MS)
+  if (!short) for (const lane of onePerServer(lanes)) await warmUp(lane)
   const slices = new Map(lanes.map(({ name }): [string, Slice[]] => [name, []]))
   for (let round = 1; round <= rounds; round++) {
     const order = round % 2 === 1 ? lanes : lanes.toReversed()
@@ -36,6 +36,12 @@ export async function compare(lanes: readonly Lane[], { rounds, short }: Context
   }
   process.stderr.write('\n')
   return slices
+}
+
+async function warmUp({ server, ask }: Lane): Promise<void> {
+  let requests = 0
+  for (let count = 0; count < WARM_UP.slices && requests < WARM_UP.requests; count++)
+    requests += (await load(server.port, ask, WARM_UP.sliceMs)).requests
 }
 
 function onePerServer(lanes: readonly Lane[]): readonly Lane[] {
