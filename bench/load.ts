@@ -26,23 +26,30 @@ export const CONNECTIONS = 32
 const WRK_SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url))
 
 const WRK_TICK_MS = 100
+const PATIENCE_MS = 5_000
 
 /** `wrk` where there is one, since it leaves the machine to the server; else autocannon. */
 export const LOAD_GENERATOR: 'wrk' | 'autocannon' =
   spawnSync('wrk', ['--version'], { stdio: 'ignore' }).error === undefined ? 'wrk' : 'autocannon'
 
-/** Let the clients ask for `ms`. Throws when an answer is an error. */
+/** Let the clients ask for `ms`, longer where nothing is answered by then. Throws when an answer is an error. */
 export async function load(port: number, ask: Ask, ms: number): Promise<Load> {
-  const first = asked
-  const seen = await (LOAD_GENERATOR === 'wrk' ? byWrk : byAutocannon)(port, ask, ms)
+  const { failures, ...seen } = await (LOAD_GENERATOR === 'wrk' ? byWrk : byAutocannon)(port, ask, ms)
   // No key twice, also of requests that were not answered any more.
-  asked = first + seen.requests + CONNECTIONS
-  return seen
+  asked += seen.requests + CONNECTIONS
+  if (failures > 0) throw new Error(`127.0.0.1:${port}: ${failures} answers failed beside ${seen.requests}`)
+  if (seen.requests > 0) return seen
+  if (ms > PATIENCE_MS) throw new Error(`127.0.0.1:${port}: no answer in ${ms} ms`)
+  return load(port, ask, ms * 2)
+}
+
+interface Seen extends Load {
+  readonly failures: number
 }
 
 let asked = 0
 
-async function byWrk(port: number, ask: Ask, ms: number): Promise<Load> {
+async function byWrk(port: number, ask: Ask, ms: number): Promise<Seen> {
   const { fields = {}, keys = 1 } = ask
   const headers = Object.entries({ Connection: 'keep-alive', ...fields }).flatMap(([name, value]) => [
     '-H',
@@ -50,7 +57,8 @@ async function byWrk(port: number, ask: Ask, ms: number): Promise<Load> {
   ])
   const numbers = [asked, Number.isFinite(keys) ? keys : 0].map(String)
   const url = `http://127.0.0.1:${port}/`
-  const args = ['-t1', `-c${CONNECTIONS}`, '-d600s', '-s', WRK_SCRIPT, ...headers, url, '--', ...numbers]
+  const pace = ['-t1', `-c${CONNECTIONS}`, '-d600s', '--timeout', '60s']
+  const args = [...pace, '-s', WRK_SCRIPT, ...headers, url, '--', ...numbers]
   const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
@@ -66,11 +74,10 @@ async function byWrk(port: number, ask: Ask, ms: number): Promise<Load> {
   if (signal === 'SIGINT') return byWrk(port, ask, ms * 2)
   const summary = /^SUMMARY (.*)$/m.exec(output)?.[1]
   if (summary === undefined) throw new Error(`wrk has no summary:\n${output}`)
-  const { failures, ...seen } = JSON.parse(summary) as Load & { failures: number }
-  return checked(port, failures, seen)
+  return JSON.parse(summary) as Seen
 }
 
-async function byAutocannon(port: number, { fields = {}, keys = 1 }: Ask, ms: number): Promise<Load> {
+async function byAutocannon(port: number, { fields = {}, keys = 1 }: Ask, ms: number): Promise<Seen> {
   let next = asked
   const path = (): string => (keys === 1 ? '/' : `/items/${Number.isFinite(keys) ? next++ % keys : next++}`)
   const result = await autocannon({
@@ -81,12 +88,6 @@ async function byAutocannon(port: number, { fields = {}, keys = 1 }: Ask, ms: nu
     requests: [{ headers: fields, setupRequest: (request) => ({ ...request, path: path() }) }],
   })
   const { requests, latency, errors } = result
-  const seen = { requests: requests.total, seconds: ms / 1_000, p50: latency.p50, p99: latency.p99 }
-  return checked(port, errors + result['4xx'] + result['5xx'], seen)
-}
-
-function checked(port: number, failures: number, seen: Load): Load {
-  if (failures > 0) throw new Error(`127.0.0.1:${port}: ${failures} of ${seen.requests} answers failed`)
-  if (seen.requests === 0) throw new Error(`127.0.0.1:${port}: no answer`)
-  return seen
+  const failures = errors + result['4xx'] + result['5xx']
+  return { requests: requests.total, seconds: ms / 1_000, p50: latency.p50, p99: latency.p99, failures }
 }
