@@ -19,9 +19,14 @@ interface Answer {
   readonly error?: string
 }
 
-/** Start a TypeScript file that calls `answerParent`; resolves when it does. */
-export async function startCompanion<Answers>(file: URL, options: object = {}): Promise<Companion<Answers>> {
-  const child = fork(file, [JSON.stringify(options)], { serialization: 'advanced' })
+/** Start a TypeScript file that calls `answerParent`; resolves when it does. `flags`: of node, beside those of this process. */
+export async function startCompanion<Answers>(
+  file: URL,
+  options: object = {},
+  flags: readonly string[] = [],
+): Promise<Companion<Answers>> {
+  const execArgv = [...process.execArgv, ...flags]
+  const child = fork(file, [JSON.stringify(options)], { serialization: 'advanced', execArgv })
   const waiting = new Map<number, (answer: Answer) => void>()
   const answerOf = (id: number): Promise<unknown> =>
     new Promise((resolve, reject) => {
