@@ -5,6 +5,8 @@
 export interface PeerValues {
   get(key: string): Promise<string | undefined>
   set(key: string, value: string, tags: readonly string[]): Promise<unknown>
+  /** With the protection against stampedes that it has. */
+  getOrSet(key: string, make: () => Promise<string>): Promise<string>
   /** Undefined where it has no tags. */
   readonly invalidateTag: ((tag: string) => Promise<unknown>) | undefined
   clear(): Promise<unknown>
@@ -64,6 +66,7 @@ interface CacheManager {
   createCache(options: object): {
     get(key: string): Promise<string | undefined>
     set(key: string, value: string, ttlMs: number): Promise<unknown>
+    wrap(key: string, make: () => Promise<string>, ttlMs: number): Promise<string>
     clear(): Promise<unknown>
   }
 }
@@ -81,6 +84,7 @@ async function openCacheManager({ redis, isBare = false }: PeerOptions): Promise
   return {
     get: (key) => cache.get(key),
     set: (key, value) => cache.set(key, value, LIFE_MS),
+    getOrSet: (key, make) => cache.wrap(key, make, LIFE_MS),
     invalidateTag: undefined,
     clear: () => cache.clear(),
   }
@@ -92,6 +96,7 @@ interface CacheableModule {
   ) => {
     get(key: string): Promise<string | undefined>
     set(key: string, value: string, options: object): Promise<unknown>
+    getOrSet(key: string, make: () => Promise<string>, options: object): Promise<string>
     invalidateTags(tags: readonly string[]): Promise<unknown>
     clear(): Promise<unknown>
     on(event: 'error', listener: () => void): unknown
@@ -107,6 +112,7 @@ async function openCacheable({ redis }: PeerOptions): Promise<PeerValues> {
   return {
     get: (key) => cache.get(key),
     set: (key, value, tags) => cache.set(key, value, { ttl: LIFE_MS, tags: [...tags] }),
+    getOrSet: (key, make) => cache.getOrSet(key, make, { ttl: LIFE_MS }),
     invalidateTag: (tag) => cache.invalidateTags([tag]),
     clear: () => cache.clear(),
   }
@@ -125,6 +131,7 @@ interface BentocacheModule {
   ) => {
     get(options: { key: string }): Promise<string | undefined>
     set(options: object): Promise<unknown>
+    getOrSet(options: object): Promise<string>
     deleteByTag(options: { tags: readonly string[] }): Promise<unknown>
     clear(): Promise<unknown>
   }
@@ -149,6 +156,7 @@ async function openBentocache({ redis, isBare = false, maxItems = MAX_ITEMS }: P
   return {
     get: (key) => cache.get({ key }),
     set: (key, value, tags) => cache.set({ key, value, tags: [...tags], ttl: LIFE_MS }),
+    getOrSet: (key, make) => cache.getOrSet({ key, factory: make, ttl: LIFE_MS }),
     invalidateTag: (tag) => cache.deleteByTag({ tags: [tag] }),
     clear: () => cache.clear(),
   }
@@ -169,16 +177,19 @@ async function openAsyncCacheDedupe({ redis, maxItems = MAX_ITEMS }: PeerOptions
       : { type: 'redis', options: { client: await ioredisOf(redis), invalidation: true } }
   const cache = createCache({ ttl: LIFE_MS / 1_000, storage })
   // It knows only functions and what they bring: what is to be kept is brought by one.
-  const brought = new Map<string, { readonly value: string; readonly tags: readonly string[] }>()
+  const brought = new Map<string, { readonly make: () => Promise<string>; readonly tags: readonly string[] }>()
   const references = (key: string): readonly string[] => brought.get(key)?.tags ?? []
-  cache.define('page', { references }, async (key) => brought.get(key)?.value ?? null)
+  cache.define('page', { references }, async (key) => (await brought.get(key)?.make()) ?? null)
+  const bring = async (key: string, make: () => Promise<string>, tags: readonly string[]): Promise<string> => {
+    brought.set(key, { make, tags })
+    const value = await cache.page(key)
+    brought.delete(key)
+    return value ?? ''
+  }
   return {
     get: async (key) => (await cache.page(key)) ?? undefined,
-    set: async (key, value, tags) => {
-      brought.set(key, { value, tags })
-      await cache.page(key)
-      brought.delete(key)
-    },
+    set: (key, value, tags) => bring(key, async () => value, tags),
+    getOrSet: (key, make) => bring(key, make, []),
     invalidateTag: (tag) => cache.invalidateAll(tag),
     clear: () => cache.clear(),
   }
