@@ -97,7 +97,7 @@ interface CacheableModule {
     get(key: string): Promise<string | undefined>
     set(key: string, value: string, options: object): Promise<unknown>
     getOrSet(key: string, make: () => Promise<string>, options: object): Promise<string>
-    invalidateTags(tags: readonly string[]): Promise<unknown>
+    readonly tags: { invalidateTag(tag: string): Promise<unknown> }
     clear(): Promise<unknown>
     on(event: 'error', listener: () => void): unknown
   }
@@ -107,13 +107,13 @@ async function openCacheable({ redis }: PeerOptions): Promise<PeerValues> {
   const { Cacheable } = await load<CacheableModule>('cacheable')
   const secondary =
     redis === undefined ? {} : { secondary: new (await load<KeyvRedis>('@keyv/redis')).default(urlOf(redis)) }
-  const cache = new Cacheable(secondary)
+  const cache = new Cacheable({ ...secondary, tags: true })
   cache.on('error', () => {})
   return {
     get: (key) => cache.get(key),
     set: (key, value, tags) => cache.set(key, value, { ttl: LIFE_MS, tags: [...tags] }),
     getOrSet: (key, make) => cache.getOrSet(key, make, { ttl: LIFE_MS }),
-    invalidateTag: (tag) => cache.invalidateTags([tag]),
+    invalidateTag: (tag) => cache.tags.invalidateTag(tag),
     clear: () => cache.clear(),
   }
 }

@@ -1,0 +1,23 @@
+import type { Redis } from 'ioredis'
+
+/** Bytes that a Redis has received and sent so far. */
+export interface Traffic {
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+export async function trafficOf(client: Redis): Promise<Traffic> {
+  const info = await client.info('stats')
+  const field = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])
+  return { bytesIn: field('total_net_input_bytes'), bytesOut: field('total_net_output_bytes') }
+}
+
+/** How often each of these was sent, the most frequent first: `mget 2, evalsha 1`. */
+export function counted(names: readonly string[], divisor: number = 1): string {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${name} ${Number((count / divisor).toFixed(2))}`)
+    .join(', ')
+}
