@@ -94,8 +94,9 @@ async function repeat({ operation, count }: Repetition): Promise<void> {
   await sleep(SETTLE_MS)
 }
 
-await operations.miss(HOT)
 // What is done once per connection or script is over then.
+await repeat({ operation: 'invalidation', count: 1 })
+await operations.miss(HOT)
 await repeat({ operation: 'hit', count: 2 })
 await repeat({ operation: 'miss', count: 2 })
 answerParent({ knows: (operation: UsageOperation) => operations[operation] !== undefined, repeat })

@@ -96,7 +96,7 @@ function section(usages: readonly Usage[]): Section {
         ? 'No redis-server here: left out.'
         : `Entries of 1 kB, ${COUNT} operations one after the other, as MONITOR and INFO tell; what scripts call is not counted. A miss ` +
           'includes the store. An invalidation is of a tag, by hand of one key. Those with memory of their own hit there. Heartbeats are ' +
-          'left out: about seven a second per process while memory in front of Redis is in use, whatever the load.',
+          'left out: ten a second per process while memory in front of Redis is in use, whatever the load.',
     columns: ['', 'operation', 'commands', 'bytes to Redis', 'bytes from Redis'],
     rows: usages.map(({ name, operation, commands, bytesIn, bytesOut }) => [
       name,
