@@ -41,7 +41,7 @@ export function openValues(name: PeerName, options: PeerOptions = {}): Promise<P
 }
 
 /** Those that are installed here. */
-export async function installedPeers(): Promise<readonly PeerName[]> {
+export async function installedValuePeers(): Promise<readonly PeerName[]> {
   const found = await Promise.all(
     PEER_NAMES.map((name) =>
       load(name).then(

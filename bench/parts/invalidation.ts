@@ -12,7 +12,7 @@ import type {
   What,
 } from '../companions/invalidations.ts'
 import type { Context } from '../part.ts'
-import { installedPeers } from '../peer-values.ts'
+import { installedValuePeers } from '../peer-values.ts'
 import { counted } from '../redis-usage.ts'
 import type { Section } from '../section.ts'
 
@@ -35,7 +35,7 @@ interface Line {
 
 /** What an invalidation takes, by how much there is and how much of it is meant. */
 export async function run({ short }: Context): Promise<Section> {
-  const peers = short ? [] : (await installedPeers()).filter((name) => name !== 'cache-manager')
+  const peers = short ? [] : (await installedValuePeers()).filter((name) => name !== 'cache-manager')
   const lines: Line[] = []
   const sizes = short ? [1_000] : [FEW, MANY]
   for (const subject of ['cachewell' as const, ...peers]) lines.push(...(await measure({ subject }, sizes)))

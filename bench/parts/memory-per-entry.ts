@@ -1,7 +1,7 @@
 import { startCompanion } from '../../test/faults/outages/companion.ts'
 import type { Footprint, FootprintAnswers, FootprintOptions } from '../companions/footprint.ts'
 import type { Context } from '../part.ts'
-import { installedPeers } from '../peer-values.ts'
+import { installedValuePeers } from '../peer-values.ts'
 import type { Section } from '../section.ts'
 
 const OVERHEAD_BAR = 500
@@ -21,7 +21,7 @@ export async function run({ short }: Context): Promise<Section> {
     row('cachewell, responses', many),
     row(`cachewell, responses, 400,000 stored within ${BOUND}`, bounded),
   ]
-  for (const subject of short ? [] : await installedPeers()) {
+  for (const subject of short ? [] : await installedValuePeers()) {
     rows.push(row(`${subject}, values`, await measure({ subject, entries: 50_000, withinMs: WITHIN_MS })))
   }
   return {

@@ -4,7 +4,7 @@ import { monitorRedis } from '../../test/support/redis-monitor.ts'
 import { hasRedisServer, type RedisServer, startRedis } from '../../test/support/redis-server.ts'
 import type { Repetition, UsageAnswers, UsageName, UsageOperation, UsageOptions } from '../companions/usage.ts'
 import type { Context } from '../part.ts'
-import { installedPeers } from '../peer-values.ts'
+import { installedValuePeers } from '../peer-values.ts'
 import { counted, trafficOf } from '../redis-usage.ts'
 import type { Section } from '../section.ts'
 
@@ -28,7 +28,7 @@ interface Usage {
 /** What each operation asks of Redis, counted by Redis. */
 export async function run({ short }: Context): Promise<Section> {
   if (!hasRedisServer()) return section([])
-  const names = [...OURS, ...(short ? [] : ['ioredis by hand' as const, ...(await installedPeers())])]
+  const names = [...OURS, ...(short ? [] : ['ioredis by hand' as const, ...(await installedValuePeers())])]
   const usages: Usage[] = []
   for (const name of names) usages.push(...(await measure(name)))
   return section(usages)

@@ -5,7 +5,7 @@ import { hasRedisServer, startRedis } from '../../test/support/redis-server.ts'
 import type { ClientsAnswers, ClientsOptions, Visit } from '../companions/clients.ts'
 import type { SiteAnswers, SiteName } from '../companions/site.ts'
 import type { Context } from '../part.ts'
-import { installedPeers } from '../peer-values.ts'
+import { installedValuePeers } from '../peer-values.ts'
 import type { Section } from '../section.ts'
 
 const CLIENTS = 16
@@ -39,7 +39,7 @@ export async function run({ short }: Context): Promise<Section> {
   const clients = await startCompanion<ClientsAnswers>(new URL('../companions/clients.ts', import.meta.url))
   const scale = short ? 0.1 : 1
   try {
-    const peers = short ? [] : await installedPeers()
+    const peers = short ? [] : await installedValuePeers()
     for (const name of [...OURS, 'ioredis by hand' as const, ...peers]) {
       const options = { redis: redis.port, handlerMs: HANDLER_MS }
       const site = await startCompanion<SiteAnswers>(new URL('../companions/site.ts', import.meta.url), options)

@@ -4,7 +4,7 @@ import { hasRedisServer, startRedis } from '../../test/support/redis-server.ts'
 import type { Burst, BurstAnswers } from '../companions/burst.ts'
 import type { SiteAnswers, SiteName } from '../companions/site.ts'
 import type { Context } from '../part.ts'
-import { installedPeers } from '../peer-values.ts'
+import { installedValuePeers } from '../peer-values.ts'
 import type { Section, Verdict } from '../section.ts'
 
 const CLIENTS = 500
@@ -43,7 +43,7 @@ export async function run({ short }: Context): Promise<Section> {
     const measured = [await gather('held', [alone]), await gather('cachewell', [alone])]
     if (redis !== undefined) measured.push(await gather('cachewell', fleet))
     const others: Crowd[] = []
-    for (const name of short || redis === undefined ? [] : await installedPeers())
+    for (const name of short || redis === undefined ? [] : await installedValuePeers())
       others.push(await gather(name, fleet))
     for (let round = 0; round <= (short ? 1 : REPEATS); round++) {
       process.stderr.write(`round ${round} of ${REPEATS}\n`)
