@@ -4,6 +4,8 @@ import { Redis } from 'ioredis'
 import { type Cache, createCache } from '../../lib/cache.ts'
 import type { Entry, VariantIndex } from '../../lib/entry.ts'
 import { cacheMiddleware } from '../../middleware/index.ts'
+import { type Companion, startCompanion } from '../faults/outages/companion.ts'
+import type { MemberAnswers, MemberOptions } from '../faults/outages/member.ts'
 import { listen, type Running } from '../support/app.ts'
 import { type Answer, exchange, openExchange, type RequestShape } from '../support/http-client.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
@@ -266,3 +268,30 @@ for (const [tiers, memory] of [
       }
     })
   })
+
+describeWithRedis('four processes with 500 cold requests at once', () => {
+  const members: Companion<MemberAnswers>[] = []
+  let server: RedisServer
+  before(async () => {
+    server = await startRedis()
+  })
+  after(async () => {
+    await Promise.all(members.map((member) => member.end()))
+    await server.stop()
+  })
+
+  it('run one handler', async function () {
+    this.timeout(30_000)
+    // A busy machine must not pass for a Redis that is away.
+    const options: MemberOptions = { redis: server.url, ttlMs: 60_000, handlerMs: 500, deadlineMs: 2_000 }
+    const file = new URL('../faults/outages/member.ts', import.meta.url)
+    members.push(...(await Promise.all(Array.from({ length: 4 }, () => startCompanion<MemberAnswers>(file, options)))))
+    const ports = await Promise.all(members.map((member) => member.ask('port')))
+    await Promise.all(members.map((member) => member.ask('ready')))
+    const ask = (client: number): Promise<Answer> => exchange(ports[client % ports.length] ?? 0, { path: '/hot' })
+    const answers = await Promise.all(Array.from({ length: 500 }, (_, client) => ask(client)))
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`))).to.deep.equal(new Set(['200 hot']))
+    const runs = await Promise.all(members.map((member) => member.ask('runs')))
+    expect(runs.flat()).to.have.length(1)
+  })
+})

@@ -8,6 +8,10 @@ export interface MemberOptions {
   readonly redis: string
   /** Of the hot path (ms). */
   readonly ttlMs: number
+  /** How long the handler takes (ms). @default 10 */
+  readonly handlerMs?: number
+  /** @default that of the cache */
+  readonly deadlineMs?: number
 }
 
 /** Invalidate so often, after pauses of about this length (ms). */
@@ -39,8 +43,9 @@ const READ_EVERY_MS = 2
 const ASK_EVERY_MS = 6
 const HANDLER_MS = 10
 
-const { redis, ttlMs } = companionOptions() as MemberOptions
-const cache = createCache({ redis, namespace: 'fleet', ttl: '1h' })
+const { redis, ttlMs, handlerMs = HANDLER_MS, deadlineMs } = companionOptions() as MemberOptions
+const patience = deadlineMs === undefined ? {} : { deadlineMs }
+const cache = createCache({ redis, namespace: 'fleet', ttl: '1h', ...patience })
 const lastServed = new Map<number, number>()
 const runs: number[] = []
 
@@ -69,7 +74,7 @@ const middleware = cacheMiddleware({ cache, ttl: `${ttlMs}ms`, staleIfError: '10
 const server = createServer((req, res) => {
   middleware(req, res, () => {
     runs.push(sharedNow())
-    setTimeout(() => res.end('hot'), HANDLER_MS)
+    setTimeout(() => res.end('hot'), handlerMs)
   })
 }).listen(0, '127.0.0.1')
 
