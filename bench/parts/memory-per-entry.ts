@@ -28,7 +28,7 @@ export async function run({ short }: Context): Promise<Section> {
     title: 'Memory per entry of 1 kB',
     note:
       'Each line is a process of its own. Heap and buffers after garbage collection, without body, field lines and key; resident size as ' +
-      'the system counts it, less what the process had before. What is kept of one request through `withCache` is the model of all ' +
+      'the system counts it, less what the process had before, and while storing less what making the bodies alone takes. What is kept of one request through `withCache` is the model of all ' +
       'others, and samples are asked for afterwards. The peers keep a value alone, without the fields and rules of HTTP.',
     columns: ['', 'entries', 'bytes beside content', 'resident bytes', 'resident / accounted', 'the same, at most'],
     rows,
