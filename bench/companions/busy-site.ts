@@ -10,6 +10,8 @@ import { Filling } from '../filling.ts'
 export interface BusySiteOptions {
   /** The same application without a cache, to compare with. */
   readonly isCached: boolean
+  /** How many small pages are there from the beginning. */
+  readonly filled: number
 }
 
 /** How late timers were (ms), and what went on meanwhile. */
@@ -24,7 +26,7 @@ export interface Delays {
 }
 
 export interface BusySiteAnswers {
-  /** The port; the cache is full. */
+  /** The port; the cache is filled. */
   readonly open: number
   readonly watch: undefined
   /** Since the last `watch`. */
@@ -33,12 +35,11 @@ export interface BusySiteAnswers {
 
 /** Room for a few thousand pages. */
 const MAX_SIZE = '64mb'
-const FILLED = 70_000
 const PAGE_BYTES = 10_000
 const RESOLUTION_MS = 1
 const TAGS = 100
 
-const { isCached } = companionOptions() as BusySiteOptions
+const { isCached, filled } = companionOptions() as BusySiteOptions
 const cache = createCache({ memory: { maxSize: MAX_SIZE }, ttl: '1h' })
 const counts = { stored: 0, invalidations: 0 }
 cache.on('outcome', ({ outcome }) => {
@@ -68,7 +69,7 @@ function tagOf(path: string): string {
 async function open(): Promise<number> {
   if (isCached) {
     const filling = await Filling.start({ cache, listener: app })
-    await filling.fill(0, FILLED, (id) => ({
+    await filling.fill(0, filled, (id) => ({
       path: `/old/${id}`,
       body: Buffer.alloc(1_000, 'x'),
       tags: [`tag-${id % TAGS}`],

@@ -7,6 +7,8 @@ import { askLocally } from '../local-request.ts'
 /** A cache with so many entries, and what an operation on it costs. */
 export interface GrowthOptions {
   readonly entries: number
+  /** Divides the operations of a slice. @default 1 */
+  readonly haste?: number
 }
 
 /** Operations per slice, by what they do. */
@@ -51,7 +53,7 @@ const INVALIDATED_EVERY = 10
 const NEXT_REQUESTS = 1_000
 const WARM_UP = 200
 
-const { entries } = companionOptions() as GrowthOptions
+const { entries, haste = 1 } = companionOptions() as GrowthOptions
 const cache = createCache({ memory: { maxSize: '16gb' } })
 let runs = 0
 const listener: RequestListener = withCache(
@@ -108,7 +110,7 @@ const DO: Readonly<Record<Operation, () => Promise<unknown>>> = {
 }
 
 async function slice(operation: Operation): Promise<number> {
-  const count = SLICES[operation]
+  const count = SLICES[operation] / haste
   if (operation.includes('after an invalidation')) await cache.invalidate({ tags: ['of nothing'] })
   const before = runs
   const cost = await costOf(count, DO[operation])

@@ -37,7 +37,7 @@ export async function run({ short }: Context): Promise<Section> {
   const [burst, alone, ...fleet] = await Promise.all([
     startCompanion<BurstAnswers>(new URL('../companions/burst.ts', import.meta.url)),
     startSite(options),
-    ...(redis === undefined ? [] : Array.from({ length: PROCESSES }, () => startSite(shared))),
+    ...(redis === undefined ? [] : Array.from({ length: short ? 2 : PROCESSES }, () => startSite(shared))),
   ])
   try {
     const measured = [await gather('held', [alone]), await gather('cachewell', [alone])]
@@ -45,7 +45,7 @@ export async function run({ short }: Context): Promise<Section> {
     const others: Crowd[] = []
     for (const name of short || redis === undefined ? [] : await installedValuePeers())
       others.push(await gather(name, fleet))
-    for (let round = 0; round <= (short ? 1 : REPEATS); round++) {
+    for (let round = short ? 1 : 0; round <= (short ? 1 : REPEATS); round++) {
       process.stderr.write(`round ${round} of ${REPEATS}\n`)
       for (const crowd of round <= PEER_REPEATS ? [...measured, ...others] : measured) {
         const { lastMs, runs, wrong } = await stampede(burst, crowd, `/cold/${round}`)
