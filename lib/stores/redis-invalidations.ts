@@ -4,7 +4,7 @@ import { partitionOf } from '../key.ts'
 import type { LedgerChange } from '../tags.ts'
 import { Journal } from './redis-journal.ts'
 import { type Announcement, type Mirror, newNonce, type RunInvalidate } from './redis-mirror.ts'
-import type { Waited } from './redis-scripts.ts'
+import type { Waited } from './redis-script-runner.ts'
 import type { WaitedInvalidation } from './redis-wait.ts'
 import type { InvalidationOptions, InvalidationReceipt, InvalidationTargets } from './store.ts'
 

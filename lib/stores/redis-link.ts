@@ -2,7 +2,7 @@ import { CacheError } from '../errors.ts'
 import { type RedisClient, type RedisConnection, userOf } from '../redis.ts'
 import { Guard, GuardError } from './guarded.ts'
 import { explainRefusal } from './redis-permissions.ts'
-import { ScriptRunner } from './redis-scripts.ts'
+import { ScriptRunner } from './redis-script-runner.ts'
 
 export interface LinkOptions {
   readonly connection: RedisConnection

@@ -4,8 +4,9 @@ import type { Entry } from '../entry.ts'
 import { LOCK_WAIT_MS } from '../lease.ts'
 import type { RedisClient } from '../redis.ts'
 import { type LedgerChange, type SoftRecord, TagLedger, type Token } from '../tags.ts'
+import { registeredLease } from './redis-ledger-scripts.ts'
 import { type MarkedWrite, Marks } from './redis-marks.ts'
-import { registeredLease, type ScriptRunner } from './redis-scripts.ts'
+import type { ScriptRunner } from './redis-script-runner.ts'
 import type { Claim, ClaimResult, FillLease } from './store.ts'
 
 /** Sends one command under the deadline; rejects when it cannot be sent, is late or fails. */

@@ -1,7 +1,7 @@
 import { keyPrefixOf, type RedisClient } from '../redis.ts'
 import { groupBy } from './group-by.ts'
 import { within } from './guarded.ts'
-import { ScriptRunner, type Waited } from './redis-scripts.ts'
+import { ScriptRunner, type Waited } from './redis-script-runner.ts'
 import { slotOf } from './redis-slot.ts'
 
 export interface ReplicaWaitOptions {

@@ -15,7 +15,7 @@ import { Link } from './redis-link.ts'
 import { isOutOfMemory, Mirror, type SendCommand } from './redis-mirror.ts'
 import { ownBytes, Reads } from './redis-reads.ts'
 import { escapeGlob, scanPage } from './redis-scan.ts'
-import type { Waited } from './redis-scripts.ts'
+import type { Waited } from './redis-script-runner.ts'
 import { ReplicaWait, type WaitedInvalidation } from './redis-wait.ts'
 import { Writes } from './redis-writes.ts'
 import {

@@ -23,7 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nocheck',
     guard: 'Redis judges by tags what a mirror cannot',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-judge-scripts.ts',
     find: 'if last and tonumber(last) > seq then return false end',
     replace: '',
     partner: 'a newcomer sees a tag',
@@ -39,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nobancheck',
     guard: 'Redis judges by patterns what a mirror cannot',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-judge-scripts.ts',
     find: 'if isHard and namedBy(string.sub(bans[at], 2), isValue, name) then return false end',
     replace: '',
     partner: 'a newcomer sees a pattern',
@@ -151,7 +151,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'noregistry',
     guard: 'Redis names the processes that hold a lease',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-ledger-scripts.ts',
     find: 'elseif process ~= ARGV[3] then',
     replace: 'elseif false then',
     partner: 'a process that hears nothing is waited for',
@@ -183,7 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nosince',
     guard: 'a young registry may have lost the names of processes that hold a lease',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-ledger-scripts.ts',
     find: 'local blindMs = since(r, now) + tonumber(ARGV[4]) * 1.1 + 10 - now',
     replace: 'local blindMs = 0 * since(r, now)',
     partner: 'a registry that was lost may have named somebody',
@@ -199,7 +199,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'norun',
     guard: 'a registry that has come with a copy from another server is a young one',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-metadata-scripts.ts',
     find: "ask('ZSCORE', r, '@since' .. run)",
     replace: "ask('ZSCORE', r, '@since')",
     partner: 'a server that has taken over may not know of the latest leases',
@@ -239,7 +239,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nofill',
     guard: 'Redis keeps no fill that an invalidation has overtaken',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-fill-scripts.ts',
     find: "if not isRight(seq) then return 'invalidated' end",
     replace: '',
     partner: 'an overtaken fill is not kept',
@@ -247,7 +247,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nononce',
     guard: 'Redis keeps no fill of a history that it has lost',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-fill-scripts.ts',
     find: 'local isOurs = state and knows(k, state, tonumber(ARGV[1]), ARGV[2])',
     replace: 'local isOurs = state',
     partner: 'a fill of a history that was lost is not kept',
@@ -255,7 +255,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nofence',
     guard: 'a filler that comes late replaces no newer fill',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-fill-scripts.ts',
     find: 'elseif presentSeq > seq or (presentSeq == seq and fence > 0 and presentFence > fence) then',
     replace: 'elseif presentSeq > seq then',
     partner: 'a filler that comes late replaces no newer fill',
@@ -295,7 +295,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nomarker-tags',
     guard: 'tags without the marker of this life of the metadata are lost ones',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-metadata-scripts.ts',
     find: 'for _, set in ipairs({ k.i, k.b, k.s, k.c }) do\n    if not ask(',
     replace: 'for _, set in ipairs({ k.b, k.s, k.c }) do\n    if not ask(',
     partner: 'tags that were lost are missed',
@@ -303,7 +303,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nomarker-patterns',
     guard: 'patterns without the marker of this life of the metadata are lost ones',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-metadata-scripts.ts',
     find: 'for _, set in ipairs({ k.i, k.b, k.s, k.c }) do\n    if not ask(',
     replace: 'for _, set in ipairs({ k.i, k.s, k.c }) do\n    if not ask(',
     partner: 'patterns that were lost are missed',
@@ -311,7 +311,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rollback',
     guard: 'a process that knows more than Redis ends this life of the metadata',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-ledger-scripts.ts',
     find: '(state.inc ~= knownInc or knows(k, state, knownSeq, knownNonce))',
     replace: 'true',
     partner: 'an older history is noticed by who knew a newer one',
@@ -367,7 +367,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nosoftcheck',
     guard: 'Redis knows what is stale that a mirror cannot judge',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-judge-scripts.ts',
     find: 'if last and tonumber(last) > seq then consider(ARGV[at]) end',
     replace: '',
     partner: 'a newcomer sees a soft invalidation',
@@ -375,7 +375,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nomarker-soft',
     guard: 'soft invalidations without the marker of this life of the metadata are lost ones',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-metadata-scripts.ts',
     find: 'for _, set in ipairs({ k.i, k.b, k.s, k.c }) do\n    if not ask(',
     replace: 'for _, set in ipairs({ k.i, k.b, k.c }) do\n    if not ask(',
     partner: 'soft invalidations that were lost are missed',
@@ -391,7 +391,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nomarktold',
     guard: 'a process that comes while a write is under way is told of it',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-ledger-scripts.ts',
     find: 'for at = 1, #marks, 2 do\n    writes[',
     replace: 'for at = 1, 0, 2 do\n    writes[',
     partner: 'a newcomer serves nothing from before a commit while the write is under way',
@@ -399,7 +399,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nomarker-writes',
     guard: 'writes under way without the marker of this life of the metadata are lost ones',
-    file: 'lib/stores/redis-scripts.ts',
+    file: 'lib/stores/redis-metadata-scripts.ts',
     find: 'for _, set in ipairs({ k.i, k.b, k.s, k.c }) do\n    if not ask(',
     replace: 'for _, set in ipairs({ k.i, k.b, k.s }) do\n    if not ask(',
     partner: 'writes under way that were lost are told again',
