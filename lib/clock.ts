@@ -8,6 +8,12 @@ export interface Clock {
   monotonic?(): number
 }
 
+/** A clock that lacks a monotonic timer gets the process's. */
+export function withMonotonic(clock: Clock): Required<Clock> {
+  const monotonic = clock.monotonic?.bind(clock) ?? (() => performance.now())
+  return { now: () => clock.now(), monotonic }
+}
+
 export class SystemClock implements Clock {
   #offset: number = Date.now() - performance.now()
 

@@ -1,6 +1,6 @@
 import { Statistics } from './analytics/statistics.ts'
 import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-options.ts'
-import { type Clock, SystemClock } from './clock.ts'
+import { type Clock, SystemClock, withMonotonic } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
 import { impliedTags, keyOfTag } from './key.ts'
@@ -185,9 +185,4 @@ function tiers({ redis, clock, monotonic, version, maxBytes, staleIfRedisDown }:
 function compressAbove(option: boolean | { readonly threshold?: number } | undefined): number | false {
   if (option === false) return false
   return (typeof option === 'object' ? option.threshold : undefined) ?? DEFAULTS.compressAbove
-}
-
-function withMonotonic(clock: Clock): Required<Clock> {
-  const monotonic = clock.monotonic?.bind(clock) ?? new SystemClock().monotonic
-  return { now: () => clock.now(), monotonic }
 }

@@ -4,6 +4,12 @@ import { Guard, GuardError } from './guarded.ts'
 import { explainRefusal } from './redis-permissions.ts'
 import { ScriptRunner } from './redis-script-runner.ts'
 
+/** Sends one command under the deadline; rejects when it cannot be sent, is late or fails. */
+export type SendCommand = <T>(
+  command: (client: RedisClient, scripts: ScriptRunner) => Promise<T>,
+  deadlineMs?: number,
+) => Promise<T>
+
 export interface LinkOptions {
   readonly connection: RedisConnection
   /** How long one command may take (ms). */
@@ -163,13 +169,14 @@ export class Link {
   #started(connected: boolean): void {
     clearTimeout(this.#starting)
     this.#starting = undefined
-    if (connected) this.#count()
+    if (connected) this.#linked()
     if (!connected) this.#guard.trip(this.#options.connection.fault ?? 'not connected')
     else if (this.#guard.open) this.#guard.probe()
     else this.#options.onReady()
   }
 
-  #count(): void {
+  /** Connected, for the first time or again. */
+  #linked(): void {
     this.#relinkedAt = this.#hasBeenReady ? this.#options.monotonic() : Number.NEGATIVE_INFINITY
     this.#hasBeenReady = true
   }

@@ -1,19 +1,12 @@
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Entry } from '../entry.ts'
-import { LOCK_WAIT_MS } from '../lease.ts'
-import type { RedisClient } from '../redis.ts'
 import { type LedgerChange, type SoftRecord, TagLedger, type Token } from '../tags.ts'
+import type { Keys } from './redis-keys.ts'
 import { registeredLease } from './redis-ledger-scripts.ts'
+import type { SendCommand } from './redis-link.ts'
 import { type MarkedWrite, Marks } from './redis-marks.ts'
 import type { ScriptRunner } from './redis-script-runner.ts'
-import type { Claim, ClaimResult, FillLease } from './store.ts'
-
-/** Sends one command under the deadline; rejects when it cannot be sent, is late or fails. */
-export type SendCommand = <T>(
-  command: (client: RedisClient, scripts: ScriptRunner) => Promise<T>,
-  deadlineMs?: number,
-) => Promise<T>
 
 /** What an invalidation has reached on the server, and whom it has yet to reach. */
 export interface Reached {
@@ -34,8 +27,7 @@ export interface Announcement {
 export interface MirrorOptions {
   /** Its number among those of the namespace. */
   readonly partition: number
-  /** The hash tag that puts all keys of the partition in one slot. */
-  readonly slot: string
+  readonly keys: Keys
   readonly send: SendCommand
   readonly clock: Required<Clock>
   /** This process in the registry of leases. */
@@ -60,22 +52,6 @@ export interface Checked {
 
 /** The clock follows Redis in steps back no greater than this (ms): what was made stale must not become fresh by one. */
 const CLOCK_STEP_MS = 100
-/** An entry on its way to the server. */
-export interface Write {
-  readonly entry: Entry
-  readonly frame: Buffer
-  readonly lifetimeMs: number
-  /** Under which it was filled. */
-  readonly lease: FillLease | undefined
-}
-
-type ClaimReply = readonly [kind: ClaimResult['kind'], fence: string]
-
-/** What the store script makes of a frame. */
-type StoreVerdict = 'stored' | 'invalidated' | 'fenced'
-
-/** How long the server keeps a lease that nobody gives back (ms); whoever waits takes it over long before. */
-const LEASE_KEPT_MS = 10 * LOCK_WAIT_MS
 /** How many incarnations that have ended are remembered: one that comes back is a server that lost history. */
 const MAX_PAST = 64
 /** How many of the latest tokens are remembered, to tell what is behind from what was lost. */
@@ -87,7 +63,6 @@ const MAX_SYNCS = 5
 export class Mirror {
   readonly ledger: TagLedger = new TagLedger()
   readonly #options: MirrorOptions
-  readonly #metadata: readonly [v: string, i: string, n: string, b: string, s: string, c: string, r: string]
   readonly #marks: Marks
   readonly #past = new Set<string>()
   /** Tokens of this incarnation that the mirror has stood at or passed: seq -> nonce, oldest first. */
@@ -99,8 +74,6 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options
-    const { slot } = options
-    this.#metadata = [`${slot}:v`, `${slot}:i`, `${slot}:n`, `${slot}:b`, `${slot}:s`, `${slot}:c`, `${slot}:r`]
     this.#marks = new Marks({
       ledger: this.ledger,
       monotonic: () => options.clock.monotonic(),
@@ -110,21 +83,6 @@ export class Mirror {
     })
     // The server's word is needed before anything in memory may be served.
     this.ledger.provenUntil = Number.NEGATIVE_INFINITY
-  }
-
-  /** Where the token is kept; read together with entries. */
-  get tokenKey(): string {
-    return this.#metadata[0]
-  }
-
-  /** Where the entry of a full key is kept. */
-  entryKey(key: string): string {
-    return `${this.#options.slot}:e:${hashedKey(key)}`
-  }
-
-  /** Where the right to fill a full key is kept. */
-  leaseKey(key: string): string {
-    return `${this.#options.slot}:l:${hashedKey(key)}`
   }
 
   /** Whether this mirror stands exactly where the server's token says. */
@@ -177,7 +135,7 @@ export class Mirror {
 
   /** Write to the metadata as a heartbeat would, without taking over anything: whoever answers this can be used. */
   probe(scripts: ScriptRunner): Promise<unknown> {
-    return scripts.run('sync', this.#metadata, this.#syncArgs({ lease: true, rotate: false }))
+    return scripts.run('sync', this.#options.keys.metadata, this.#syncArgs({ lease: true, rotate: false }))
   }
 
   /** Invalidate on the server and here, and announce it to the other processes. `run`: by another way than the client's. */
@@ -211,7 +169,7 @@ export class Mirror {
     deadlineMs: number | undefined,
     run: RunInvalidate,
   ): Promise<Reached> {
-    const { nodeId, leaseMs, partition, clock } = this.#options
+    const { keys, nodeId, leaseMs, partition, clock } = this.#options
     const { tags, patterns, all, soft, mark } = change
     const args = [newIncarnation(), nonce, nodeId, String(leaseMs), bit(all), channel, String(partition), bit(soft)]
     const marked = mark === undefined ? '' : `${mark.id} ${JSON.stringify({ tags, patterns, all })}`
@@ -220,7 +178,7 @@ export class Mirror {
     const sentAt = clock.now()
     let reply: InvalidateReply
     try {
-      reply = (await run(this.#metadata, args)) as InvalidateReply
+      reply = (await run(keys.metadata, args)) as InvalidateReply
     } catch (error) {
       // A server that cannot keep a mark must not be taken for one that does.
       if (!isOutOfMemory(error) || (mark !== undefined && mark.lifeMs > 0)) throw error
@@ -239,69 +197,13 @@ export class Mirror {
     }
   }
 
-  /** Keep frames, each unless a write, or a newer fill, has overtaken its fill; the leases end with it. */
-  async store(writes: readonly Write[]): Promise<readonly StoreVerdict[]> {
-    const [v, i, n, b, s, c] = this.#metadata
-    const { seq, nonce } = this.ledger.token
-    const args: (string | Buffer)[] = [String(seq), nonce]
-    for (const { entry, frame, lifetimeMs, lease } of writes) {
-      args.push(
-        entry.incarnation,
-        String(entry.seq),
-        String(entry.fence),
-        String(lifetimeMs),
-        frame,
-        entry.kind,
-        entry.name,
-      )
-      args.push(lease?.token ?? '', String(entry.tags.length), ...entry.tags)
-    }
-    const keys = writes.flatMap(({ entry, lease }) => [
-      this.entryKey(entry.key),
-      this.leaseKey(lease?.key ?? entry.key),
-    ])
-    const all = [v, i, n, b, s, c, ...keys]
-    return (await this.#options.send((_, scripts) => scripts.run('store', all, args))) as readonly StoreVerdict[]
-  }
-
-  /** Ask for the right to fill. */
-  async acquire({ key, incarnation, seq, seen }: Claim): Promise<ClaimResult> {
-    const token = randomBytes(8).toString('hex')
-    const [v, , n] = this.#metadata
-    const keys = [this.leaseKey(key), n, this.entryKey(key), v]
-    const args = [token, String(LOCK_WAIT_MS), String(LEASE_KEPT_MS), incarnation, String(seq), String(seen ?? -1)]
-    let isLate = false
-    const run = (_: RedisClient, scripts: ScriptRunner): Promise<ClaimReply> => {
-      const answer = scripts.run('acquire', keys, args) as Promise<ClaimReply>
-      // Nobody would use it, and others would wait for it. Past the breaker: there is an answer, so there is a server.
-      const giveBack = ([kind]: ClaimReply): void => {
-        if (isLate && kind === 'mine') scripts.run('release', [this.leaseKey(key)], [token, '0']).catch(() => {})
-      }
-      answer.then(giveBack, () => {})
-      return answer
-    }
-    const [kind, fenceText] = await this.#options.send(run).catch((cause: unknown) => {
-      isLate = true
-      throw cause
-    })
-    const fence = Number(fenceText)
-    if (kind === 'mine') return { kind, lease: { key, token, fence } }
-    return kind === 'filled' ? { kind, fence } : { kind }
-  }
-
-  /** Give the right to fill back; `unsharedMs`: how long nobody is to wait for this key. */
-  async release({ key, token }: FillLease, unsharedMs: number): Promise<void> {
-    await this.#options.send((_, scripts) => scripts.run('release', [this.leaseKey(key)], [token, String(unsharedMs)]))
-  }
-
   /** Ask the server about an entry that this mirror cannot judge; undefined when it is not right. */
   async check(entry: Entry, deadlineMs: number): Promise<Checked | undefined> {
-    const { send, clock } = this.#options
+    const { keys, send, clock } = this.#options
     const args = [entry.incarnation, String(entry.seq), entry.kind === 'value' ? '1' : '0', entry.name]
     args.push(String(entry.tags.length), ...entry.tags)
-    const keys = this.#metadata.slice(0, 6)
     const sentAt = clock.now()
-    const reply = await send((_, scripts) => scripts.run('check', keys, args), deadlineMs)
+    const reply = await send((_, scripts) => scripts.run('check', keys.judging, args), deadlineMs)
     if (!Array.isArray(reply)) return undefined
     const [seq, staleMs] = reply.map(Number) as [number, number]
     return { seq, staleSince: staleMs < 0 ? undefined : sentAt - staleMs - CLOCK_STEP_MS }
@@ -336,14 +238,14 @@ export class Mirror {
   }
 
   async #sync(lease: boolean, rotate: boolean): Promise<void> {
-    const { leaseMs, clock, send, onTime } = this.#options
+    const { keys, leaseMs, clock, send, onTime } = this.#options
     let rotating = rotate
     for (let attempt = 0; attempt < MAX_SYNCS; attempt++) {
       const known = this.ledger.token
       const args = this.#syncArgs({ lease, rotate: rotating })
       const sentAt = clock.monotonic()
       if (lease) this.#leaseSentAt = sentAt
-      const reply = (await send((_, scripts) => scripts.run('sync', this.#metadata, args))) as SyncReply
+      const reply = (await send((_, scripts) => scripts.run('sync', keys.metadata, args))) as SyncReply
       onTime(Number(reply[5]), sentAt, clock.monotonic())
       rotating = this.#past.has(reply[1])
       // An invalidation of ours was answered meanwhile, or a lost incarnation has come back: ask again.
@@ -408,8 +310,8 @@ export class Mirror {
 
   /** A server that cannot even take an invalidation can still delete: without its token the partition is empty. */
   async #forget(deadlineMs: number | undefined): Promise<Reached> {
-    const { send, clock, leaseMs } = this.#options
-    await send((client) => client.unlink(this.tokenKey), deadlineMs)
+    const { keys, send, clock, leaseMs } = this.#options
+    await send((client) => client.unlink(keys.token), deadlineMs)
     const blindUntil = clock.monotonic() + registeredLease(leaseMs)
     const token = { incarnation: newIncarnation(), seq: 0, nonce: newNonce() }
     this.#reset(token, 0)
@@ -520,11 +422,6 @@ function chunks(flat: readonly string[], size: number): readonly (readonly strin
 
 function bit(flag: boolean | undefined): string {
   return flag === true ? '1' : '0'
-}
-
-/** 128 bits of the full key: short keys in Redis, whatever the length of a URL. */
-export function hashedKey(key: string): string {
-  return hash('sha256', key, 'base64url').slice(0, 22)
 }
 
 function newIncarnation(): string {

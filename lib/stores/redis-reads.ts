@@ -3,11 +3,14 @@ import { decodeEntry } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
 import { staleSince } from '../tags.ts'
 import { within } from './guarded.ts'
-import type { Mirror, SendCommand } from './redis-mirror.ts'
+import type { Keys } from './redis-keys.ts'
+import type { SendCommand } from './redis-link.ts'
+import type { Mirror } from './redis-mirror.ts'
 import type { Awaitable } from './store.ts'
 
 export interface ReadsOptions {
   readonly mirror: Mirror
+  readonly keys: Keys
   readonly send: SendCommand
   readonly clock: Required<Clock>
   /** Whether memory keeps what is read. */
@@ -68,12 +71,12 @@ export class Reads {
   }
 
   async #read(batch: ReadonlyMap<string, Read>): Promise<void> {
-    const { mirror, send, clock, deadlineMs, onRead } = this.#options
+    const { mirror, keys, send, clock, deadlineMs, onRead } = this.#options
     onRead()
     const startedAt = clock.monotonic()
     const left = (): number => Math.max(1, deadlineMs - (clock.monotonic() - startedAt))
-    const keys = [...batch.keys()].map((key) => mirror.entryKey(key))
-    const replies = await send((client) => client.mgetBuffer(...keys, mirror.tokenKey))
+    const names = [...batch.keys()].map((key) => keys.entry(key))
+    const replies = await send((client) => client.mgetBuffer(...names, keys.token))
     // The token was read with the entries: what it does not show had not happened when they were read.
     const token = replies.at(-1)?.toString('latin1')
     if (!mirror.isAt(token)) await within(() => mirror.catchUp(token), left())
@@ -95,9 +98,9 @@ export class Reads {
   }
 
   #judge(key: string, entry: Entry | undefined, left: () => number): Awaitable<Entry | undefined> {
-    const { mirror, clock, onCorrupt } = this.#options
+    const { mirror, keys, clock, onCorrupt } = this.#options
     if (entry === undefined) {
-      onCorrupt(mirror.entryKey(key))
+      onCorrupt(keys.entry(key))
       return undefined
     }
     if (isDead(entry, clock.now())) return undefined

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Bus } from '../bus.ts'
-import { type Clock, SystemClock } from '../clock.ts'
-import { decodeEntry } from '../codec.ts'
-import { type Entry, isDead, isFresh } from '../entry.ts'
+import { type Clock, SystemClock, withMonotonic } from '../clock.ts'
+import { type Entry, isFresh } from '../entry.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
 import { channelPrefixOf, dropLinks, type RedisClient, type RedisConnection, subscriberOf } from '../redis.ts'
@@ -11,10 +10,12 @@ import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
 import { Heartbeat } from './redis-heartbeat.ts'
 import { Invalidations } from './redis-invalidations.ts'
-import { Link } from './redis-link.ts'
-import { isOutOfMemory, Mirror, type SendCommand } from './redis-mirror.ts'
-import { ownBytes, Reads } from './redis-reads.ts'
-import { escapeGlob, scanPage } from './redis-scan.ts'
+import { Keys } from './redis-keys.ts'
+import { Leases } from './redis-leases.ts'
+import { Link, type SendCommand } from './redis-link.ts'
+import { Listing } from './redis-listing.ts'
+import { isOutOfMemory, Mirror } from './redis-mirror.ts'
+import { Reads } from './redis-reads.ts'
 import type { Waited } from './redis-script-runner.ts'
 import { ReplicaWait, type WaitedInvalidation } from './redis-wait.ts'
 import { Writes } from './redis-writes.ts'
@@ -69,7 +70,9 @@ const MAX_LIFETIME_MS = 1e12
 const UNSAFE_IN_SLOT = /[{}%]/g
 
 interface Partition {
+  readonly keys: Keys
   readonly mirror: Mirror
+  readonly leases: Leases
   readonly reads: Reads
   readonly writes: Writes
 }
@@ -92,6 +95,7 @@ export class RedisStore implements Store {
   readonly #channelPrefix: string
   readonly #nodeId: string
   readonly #partitions: readonly Partition[]
+  readonly #listing: Listing
   readonly #link: Link
   readonly #invalidations: Invalidations
   readonly #heartbeat: Heartbeat
@@ -120,6 +124,13 @@ export class RedisStore implements Store {
     this.#nodeId = options.nodeId ?? randomBytes(8).toString('hex')
     const count = options.partitions ?? (connection.isCluster ? 16 : 1)
     this.#partitions = Array.from({ length: count }, (_, partition) => this.#newPartition(partition))
+    this.#listing = new Listing({
+      slotPrefix: this.#slotPrefix,
+      partitions: this.#partitions,
+      partition: (key) => this.#partition(key),
+      send: this.#send,
+      now: () => this.#clock.now(),
+    })
     const monotonic = (): number => this.#clock.monotonic()
     this.#invalidations = new Invalidations({
       mirrors: this.#partitions.map(({ mirror }) => mirror),
@@ -206,7 +217,7 @@ export class RedisStore implements Store {
   acquire(claim: Claim): Awaitable<ClaimResult> {
     if (!this.reachable) return ALONE
     return this.#partition(claim.key)
-      .mirror.acquire(claim)
+      .leases.acquire(claim)
       .catch((cause: unknown) => {
         this.#report('redis acquire', cause)
         return ALONE
@@ -216,7 +227,7 @@ export class RedisStore implements Store {
   release(lease: FillLease, unsharedMs: number): void {
     if (!this.reachable) return
     this.#partition(lease.key)
-      .mirror.release(lease, unsharedMs)
+      .leases.release(lease, unsharedMs)
       .catch((cause: unknown) => this.#report('redis release', cause))
   }
 
@@ -228,9 +239,7 @@ export class RedisStore implements Store {
 
   async evict(keys: readonly string[]): Promise<void> {
     const byPartition = groupBy(keys, (key) => this.#partition(key))
-    await Promise.all(
-      [...byPartition].map(([{ mirror }, group]) => this.#unlink(group.map((key) => mirror.entryKey(key)))),
-    )
+    await Promise.all([...byPartition].map(([{ keys }, group]) => this.#unlink(group.map((key) => keys.entry(key)))))
   }
 
   /**
@@ -264,15 +273,13 @@ export class RedisStore implements Store {
 
   async list({ cursor, limit }: ListOptions): Promise<EntryPage> {
     const { client } = this.#link
-    if (client === undefined || !this.reachable) return { entries: [], cursor: undefined }
-    const send = <T>(command: () => Promise<T>): Promise<T> => this.#send(command)
-    const pattern = `${escapeGlob(this.#slotPrefix)}*}:e:*`
+    const nothing = { entries: [], cursor: undefined }
+    if (client === undefined || !this.reachable) return nothing
     try {
-      const page = await scanPage({ client, send, pattern, cursor, limit })
-      return { entries: await this.#peek(page.keys), cursor: page.cursor }
+      return await this.#listing.page(client, { cursor, limit })
     } catch (cause) {
       this.#report('redis list', cause)
-      return { entries: [], cursor: undefined }
+      return nothing
     }
   }
 
@@ -322,10 +329,11 @@ export class RedisStore implements Store {
 
   #newPartition(partition: number): Partition {
     const [clock, leaseMs, nodeId, deadlineMs] = [this.#clock, this.#leaseMs, this.#nodeId, this.#deadlineMs]
+    const [keys, send] = [new Keys(`${this.#slotPrefix}${partition}}`), this.#send]
     const mirror = new Mirror({
       partition,
-      slot: `${this.#slotPrefix}${partition}}`,
-      send: this.#send,
+      keys,
+      send,
       clock,
       nodeId,
       leaseMs,
@@ -335,8 +343,9 @@ export class RedisStore implements Store {
     })
     const reads = new Reads({
       mirror,
+      keys,
       isKept: this.#isKept,
-      send: this.#send,
+      send,
       clock,
       deadlineMs,
       onRead: () => this.#followTime(mirror),
@@ -348,6 +357,8 @@ export class RedisStore implements Store {
     })
     const writes = new Writes({
       mirror,
+      keys,
+      send,
       compressAbove: this.#compressAbove,
       onWritten: () => {
         this.#fullSince = undefined
@@ -357,7 +368,7 @@ export class RedisStore implements Store {
         this.#report('redis set', cause)
       },
     })
-    return { mirror, reads, writes }
+    return { keys, mirror, leases: new Leases({ keys, send }), reads, writes }
   }
 
   #newBus(client: RedisClient): Bus {
@@ -420,36 +431,6 @@ export class RedisStore implements Store {
     return Promise.reject(new GuardError('open', 'Redis is not used at the moment'))
   }
 
-  /** The entries under these keys of Redis, those left out that are not ours, wrong or dead. */
-  async #peek(redisKeys: readonly string[]): Promise<Entry[]> {
-    const found = await Promise.all(
-      [...groupBy(redisKeys, (key) => this.#partitionOfRedisKey(key))].map(async ([partition, keys]) => {
-        if (partition === undefined) return []
-        const frames = await this.#send((client) => client.mgetBuffer(...keys))
-        return Promise.all(
-          frames.map(async (frame) => (frame === null ? undefined : decodeEntry(ownBytes(frame), undefined))),
-        )
-      }),
-    )
-    const now = this.#clock.now()
-    const names = new Set(redisKeys)
-    return found.flat().flatMap((entry) => {
-      if (entry === undefined) return []
-      const { mirror } = this.#partition(entry.key)
-      const validity = mirror.ledger.judge(entry)
-      if (validity === 'invalid' || !names.has(mirror.entryKey(entry.key))) return []
-      const shown = validity === 'valid' ? mirror.ledger.soften(entry) : entry
-      return isDead(shown, now) ? [] : [shown]
-    })
-  }
-
-  #partitionOfRedisKey(key: string): number | undefined {
-    const rest = key.slice(this.#slotPrefix.length)
-    const digits = rest.slice(0, rest.indexOf('}'))
-    const partition = Number(digits)
-    return /^\d+$/.test(digits) && partition < this.#partitions.length ? partition : undefined
-  }
-
   #onReady(): void {
     for (const { mirror } of this.#partitions) this.#meet(mirror)
   }
@@ -497,10 +478,4 @@ export class RedisStore implements Store {
     this.#errors++
     this.#events.emit('error', { where, cause })
   }
-}
-
-function withMonotonic(clock: Clock): Required<Clock> {
-  if (clock.monotonic !== undefined) return clock as Required<Clock>
-  const system = new SystemClock()
-  return { now: () => clock.now(), monotonic: () => system.monotonic() }
 }

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { createCache } from '../../../lib/cache.ts'
 import { encodeEntry } from '../../../lib/codec.ts'
 import type { Entry } from '../../../lib/entry.ts'
-import { hashedKey } from '../../../lib/stores/redis-mirror.ts'
+import { Keys } from '../../../lib/stores/redis-keys.ts'
 import { startRedis } from '../../support/redis-server.ts'
 import { type Companion, startCompanion } from './companion.ts'
 import { type Figure, print, quantile } from './figures.ts'
@@ -102,7 +102,7 @@ async function fill(client: Redis, port: number): Promise<void> {
       const key = `V 1 ${name}`
       const entry = { ...common, key, name, incarnation, seq: Number(seq), fence: 0, size: 300, value: '1' } as Entry
       const frame = await encodeEntry(entry, { compressAbove: false })
-      const redisKey = `{${NAMESPACE}:0}:e:${hashedKey(key)}`
+      const redisKey = new Keys(`{${NAMESPACE}:0}`).entry(key)
       const head = `*5\r\n$3\r\nSET\r\n$${redisKey.length}\r\n${redisKey}\r\n$${frame.length}\r\n`
       commands.push(Buffer.from(head), frame, PX)
     }
