@@ -24,19 +24,29 @@ export interface ReadsOptions {
   readonly onError: (cause: unknown) => void
 }
 
-/** Reads of one tick that share a command, at most. */
+/** Reads of one tick that share a command, at most, and bytes that it is expected to bring (bytes). */
 const MAX_BATCH = 128
+const MAX_BATCH_BYTES = 512 * 1024
 
 interface Read {
   readonly promise: Promise<Entry | undefined>
   readonly resolve: (entry: Entry | undefined) => void
+  /** The mirror had moved on when the answer came: whoever asked later has to ask again. */
+  isOutdated: boolean
 }
 
-/** The reads of one partition: those of one tick share one command, and an entry that is not right is none. */
+/**
+ * The reads of one partition: those of one tick share one command, those of one key share one answer where that is sound, and an
+ * entry that is not right is none.
+ */
 export class Reads {
   readonly #options: ReadsOptions
   /** To be sent at the end of this tick, by full key. */
   #batch = new Map<string, Read>()
+  /** Sent and not answered, by full key: the latest of each. */
+  readonly #sent = new Map<string, Read>()
+  /** What an entry has lately taken (bytes): nobody is to wait for the bytes of many others. */
+  #usualBytes = 0
 
   constructor(options: ReadsOptions) {
     this.#options = options
@@ -44,14 +54,25 @@ export class Reads {
 
   /** The valid entry of this key. Never rejects: what cannot be read is not there. */
   get(key: string): Promise<Entry | undefined> {
+    const sent = this.#sent.get(key)
+    return sent === undefined || !this.#isProven() ? this.reread(key) : this.#join(key, sent)
+  }
+
+  /** The same as it is on the server after this call. */
+  reread(key: string): Promise<Entry | undefined> {
     const pending = this.#batch.get(key)
     if (pending !== undefined) return pending.promise
     // After the sockets of this tick have been read: requests that arrive together share one command.
     if (this.#batch.size === 0) setImmediate(() => this.#flush())
     const read = newRead()
     this.#batch.set(key, read)
-    if (this.#batch.size === MAX_BATCH) this.#flush()
+    if (this.#batch.size === MAX_BATCH || this.#batch.size * this.#usualBytes > MAX_BATCH_BYTES) this.#flush()
     return read.promise
+  }
+
+  /** This process has written the key: what was being read meanwhile may be older, and is for those who asked for it. */
+  written(key: string): void {
+    this.#sent.delete(key)
   }
 
   /** Answer whoever is waiting for what has not been sent. */
@@ -63,11 +84,32 @@ export class Reads {
     const batch = this.#batch
     if (batch.size === 0) return
     this.#batch = new Map()
+    for (const [key, read] of batch) this.#sent.set(key, read)
     this.#read(batch).catch((cause: unknown) => {
+      this.#answered(batch)
       this.#options.mirror.ledger.doubt()
       this.#options.onError(cause)
       for (const { resolve } of batch.values()) resolve(undefined)
     })
+  }
+
+  #answered(batch: ReadonlyMap<string, Read>): void {
+    for (const [key, read] of batch) if (this.#sent.get(key) === read) this.#sent.delete(key)
+  }
+
+  /** Whether this process knows of every invalidation that was acknowledged to anybody: memory could answer now. */
+  #isProven(): boolean {
+    const { mirror, clock } = this.#options
+    return clock.monotonic() < mirror.ledger.provenUntil
+  }
+
+  /**
+   * Share a read that was sent before: the entry is judged by the mirror when it comes, and the mirror knows of every invalidation
+   * that was acknowledged until now. What it brings may still be older than what has taken its place.
+   */
+  async #join(key: string, sent: Read): Promise<Entry | undefined> {
+    const entry = await sent.promise
+    return sent.isOutdated ? this.reread(key) : entry
   }
 
   async #read(batch: ReadonlyMap<string, Read>): Promise<void> {
@@ -78,11 +120,16 @@ export class Reads {
     const names = [...batch.keys()].map((key) => keys.entry(key))
     const replies = await send((client) => client.mgetBuffer(...names, keys.token))
     // The token was read with the entries: what it does not show had not happened when they were read.
+    this.#answered(batch)
     const token = replies.at(-1)?.toString('latin1')
-    if (!mirror.isAt(token)) await within(() => mirror.catchUp(token), left())
+    if (!mirror.isAt(token)) {
+      for (const read of batch.values()) read.isOutdated = true
+      await within(() => mirror.catchUp(token), left())
+    }
     let index = 0
     for (const [key, { resolve }] of batch) {
       const frame = token === undefined ? null : (replies[index++] ?? null)
+      if (frame !== null) this.#usualBytes += (frame.length - this.#usualBytes) / 16
       const entry = frame === null ? undefined : this.#open(key, frame, left)
       if (entry instanceof Promise) void entry.then(resolve)
       else resolve(entry)
@@ -151,5 +198,5 @@ function newRead(): Read {
   const promise = new Promise<Entry | undefined>((settle) => {
     resolve = settle
   })
-  return { promise, resolve }
+  return { promise, resolve, isOutdated: false }
 }

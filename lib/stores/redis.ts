@@ -199,16 +199,17 @@ export class RedisStore implements Store {
   }
 
   reread(key: string): Awaitable<Entry | undefined> {
-    return this.get(key)
+    return this.reachable ? this.#partition(key).reads.reread(key) : undefined
   }
 
   async set(entry: Entry, lease?: FillLease): Promise<SetResult> {
-    const { mirror, writes } = this.#partition(entry.key)
+    const { mirror, reads, writes } = this.#partition(entry.key)
     const lifetimeMs = Math.min(Math.ceil(entry.deleteAt - this.#clock.now()), MAX_LIFETIME_MS)
     const isWrong = mirror.ledger.judge(entry) === 'invalid'
     let result: SetResult = isWrong ? 'invalidated' : 'unavailable'
     const isSent = !isWrong && this.reachable && lifetimeMs > 0
     if (isSent) result = await writes.set(entry, lifetimeMs, lease)
+    reads.written(entry.key)
     // Where the script has run it has ended the lease.
     if (lease !== undefined && (!isSent || result === 'unavailable')) this.release(lease, 0)
     return result
@@ -232,7 +233,7 @@ export class RedisStore implements Store {
   }
 
   async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {
-    const entry = await this.get(key)
+    const entry = await this.reread(key)
     if (entry === undefined || !isFresh(entry, this.#clock.now())) return false
     return (await this.set({ ...entry, staleAt, deleteAt })) === 'stored'
   }

@@ -64,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'nogap',
     guard: 'a reader catches up with the token that came with the entry',
     file: 'lib/stores/redis-reads.ts',
-    find: 'if (!mirror.isAt(token)) await within(() => mirror.catchUp(token), left())',
+    find: 'await within(() => mirror.catchUp(token), left())',
     replace: '',
     partner: 'a reader without memory sees a tag',
   },
@@ -291,6 +291,14 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'this.#options.mirror.ledger.doubt()',
     replace: '',
     partner: 'nobody joins a flight of which nothing is known, Redis being late',
+  },
+  {
+    name: 'nolivemirror',
+    guard: 'nobody joins a read from before without knowing every invalidation until now',
+    file: 'lib/stores/redis-reads.ts',
+    find: 'sent === undefined || !this.#isProven()',
+    replace: 'sent === undefined',
+    partner: 'nobody joins a read from before, not knowing what has happened since',
   },
   {
     name: 'nomarker-tags',

@@ -98,6 +98,18 @@ export const FILLS: Scripts = {
   'nobody joins a flight of which nothing is known, Redis being late': isNotJoinedWithRedisLate(readValue),
   'no request joins a flight of which nothing is known, Redis being late': isNotJoinedWithRedisLate(readPage),
 
+  'nobody joins a read from before, not knowing what has happened since': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process({ memory: false })]
+    await reader.fill()
+    const answer = reader.wire.hold('read')
+    const early = reader.read()
+    await answer.held()
+    await writer.write()
+    const late = reader.read()
+    answer.release()
+    await Promise.all([early, late])
+  },
+
   'a filler that comes late replaces no newer fill': async (world) => {
     const [slow, reader] = [await world.process({ memory: false }), await world.process({ memory: false })]
     const fill = slow.holdRead()

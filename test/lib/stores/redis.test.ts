@@ -546,6 +546,91 @@ describeWithRedis('RedisStore', () => {
       expect(found.every((entry, index) => entry?.key === keys[index])).to.equal(true)
     })
 
+    it('of large entries are divided by what they bring', async () => {
+      const client = handedIn(new Redis5(server.url))
+      const store = await started(client, { compressAbove: false })
+      const keys = Array.from({ length: 12 }, (_, index) => `V 1 k${index}`)
+      for (const key of keys) await store.set(fill(store, key, { value: Buffer.alloc(200_000) }))
+      for (const key of keys) await store.get(key)
+      const spy = sinon.spy(client, 'mgetBuffer')
+      const found = await getAll(store, keys)
+      expect(found.map((entry) => entry?.key)).to.deep.equal(keys)
+      expect(spy.callCount).to.be.within(3, 6)
+      expect(Math.max(...spy.args.map((args) => args.length))).to.be.at.most(6)
+    })
+
+    describe('of a key that is being read', () => {
+      let client: Redis5
+      let store: RedisStore
+      let reads: sinon.SinonStub
+      let release: () => void
+      beforeEach(async () => {
+        client = handedIn(new Redis5(server.url))
+        store = await started(client, { leaseMs: 60_000, deadlineMs: 10_000 })
+        await store.set(fill(store))
+        const gate = new Promise<void>((resolve) => {
+          release = resolve
+        })
+        const read = client.mgetBuffer.bind(client) as (...keys: string[]) => Promise<(Buffer | null)[]>
+        reads = sinon.stub(client, 'mgetBuffer').callsFake((async (...keys: string[]) => {
+          const replies = await read(...keys)
+          await gate
+          return replies
+        }) as never)
+      })
+
+      /** A read that the server has answered, though the store has not heard of it. */
+      async function early(): Promise<{ readonly entry: Promise<Entry | undefined> }> {
+        const entry = Promise.resolve(store.get(KEY))
+        await eventually('sent', () => reads.callCount === 1)
+        await store.ping()
+        return { entry }
+      }
+
+      it('share its answer where memory could answer', async () => {
+        await store.confirm(KEY)
+        const { entry } = await early()
+        const late = [store.get(KEY), store.get(KEY)]
+        release()
+        expect(await entry).to.have.property('key', KEY)
+        expect(await Promise.all(late)).to.deep.equal([await entry, await entry])
+        expect(reads.callCount).to.equal(1)
+      })
+
+      it('ask for themselves where it could not', async () => {
+        const { entry } = await early()
+        const late = store.get(KEY)
+        release()
+        expect(await late).to.deep.equal(await entry)
+        expect(reads.callCount).to.equal(2)
+      })
+
+      it('ask again where something was invalidated meanwhile', async () => {
+        await store.confirm(KEY)
+        const { entry } = await early()
+        const other = await started(server.url, { leaseMs: 60_000 })
+        await invalidate(other, { tags: ['t:post'] })
+        const newer = fill(other, KEY, { value: 'newer' })
+        expect(await other.set(newer)).to.equal('stored')
+        await store.confirm(KEY)
+        const late = store.get(KEY)
+        release()
+        expect(await entry).to.equal(undefined)
+        expect(await late).to.deep.equal(newer)
+      })
+
+      it('ask for themselves after a write of this process', async () => {
+        await store.confirm(KEY)
+        const { entry } = await early()
+        const newer = fill(store, KEY, { value: 'newer' })
+        expect(await store.set(newer)).to.equal('stored')
+        const late = store.get(KEY)
+        release()
+        expect(await late).to.deep.equal(newer)
+        expect(await entry).to.have.property('key', KEY)
+      })
+    })
+
     it('do not find what is dead by the clock', async () => {
       const store = await started(server.url)
       const entry = fill(store)
