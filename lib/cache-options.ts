@@ -37,6 +37,11 @@ export interface CacheOptions {
   readonly version?: number
   /** Shards of the metadata. @default 1, in a Cluster 16 */
   readonly partitions?: number
+  /**
+   * Over how many connections entries are read from Redis, the one that everything else goes over included; not used in a Cluster.
+   * One that is down is left out. @default 1
+   */
+  readonly poolSize?: number
   /** Lifetime of what says nothing about its own; false stores only what does. @default '60s' */
   readonly ttl?: Duration | false
   /** How long after its lifetime an entry is served while one refresh runs. @default 0 */
@@ -66,6 +71,7 @@ const CACHE_OPTIONS = {
   namespace: text,
   version: integer(),
   partitions: integer({ min: 1, max: 1024 }),
+  poolSize: integer({ min: 1, max: 1000 }),
   ttl: orFalse(duration),
   staleWhileRevalidate: duration,
   staleIfError: duration,
@@ -85,6 +91,7 @@ export interface CheckedCacheOptions {
   readonly namespace?: string
   readonly version?: number
   readonly partitions?: number
+  readonly poolSize?: number
   readonly ttl?: number | false
   readonly staleWhileRevalidate?: number
   readonly staleIfError?: number

@@ -15,6 +15,7 @@ interface ClusterNode {
 export interface EnvironmentOptions {
   readonly redis?: string | false | RedisClientOptions
   readonly namespace?: string
+  readonly poolSize?: number
   readonly ttl?: Duration | false
   readonly compression?: boolean | { readonly threshold: number }
 }
@@ -190,8 +191,12 @@ const VARIABLES = {
   CACHE_ENABLE_COMPRESSION: variable(yesNo, 'compression', 'whether large values are compressed in Redis'),
   CACHE_COMPRESSION_THRESHOLD: variable(bytes, 'compression', 'how large a value has to be for that, 1024 by default'),
   ENABLE_API_CACHE: variable(yesNo, 'default cache', 'false: the default cache lets every request pass'),
-  REDIS_POOL_MIN: later(whole(0, 1_000), 'number of connections', 1),
-  REDIS_POOL_MAX: later(whole(1, 1_000), 'number of connections', 1),
+  REDIS_POOL_MIN: variable(
+    whole(0, 1_000),
+    'poolSize',
+    'the same where REDIS_POOL_MAX is not set; all connections are opened at once',
+  ),
+  REDIS_POOL_MAX: variable(whole(1, 1_000), 'poolSize', 'over how many connections entries are read, 1 by default'),
   REDIS_MAX_RETRIES_PER_REQUEST: later(whole(0, 1_000), 'a request to Redis is not repeated: it becomes a miss', 0),
   REDIS_RETRY_DELAY_ON_FAILOVER: later(interval, 'how long a Cluster waits while a replica takes over'),
   REDIS_ACQUIRE_TIMEOUT: later(interval, 'how long to wait for a connection'),
@@ -292,10 +297,12 @@ function optionsFrom(values: Partial<Values>, redis: EnvironmentOptions['redis']
   const ttl = values.CACHE_DEFAULT_TTL
   const threshold = values.CACHE_COMPRESSION_THRESHOLD
   const wanted = values.CACHE_ENABLE_COMPRESSION
+  const poolSize = values.REDIS_POOL_MAX ?? (values.REDIS_POOL_MIN || undefined)
   const compression = wanted !== false && threshold !== undefined ? { threshold } : wanted
   return {
     ...(redis === undefined ? {} : { redis }),
     ...(namespace === undefined ? {} : { namespace }),
+    ...(poolSize === undefined ? {} : { poolSize }),
     ...(ttl === undefined ? {} : { ttl }),
     ...(compression === undefined ? {} : { compression }),
   }

@@ -79,6 +79,7 @@ export class Engine {
           connection: connectRedis(options.redis, (message) => this.events.warnOnce(message, message)),
           namespace: read.namespace ?? nearestPackageName(),
           partitions: read.partitions,
+          poolSize: read.poolSize,
           deadlineMs: read.deadlineMs ?? DEFAULTS.deadlineMs,
           leaseMs,
           compressAbove: compressAbove(read.compression),

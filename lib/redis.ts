@@ -23,6 +23,7 @@ export interface RedisClient {
     size: number,
   ): Promise<[cursor: string, keys: string[]]>
   ping(): Promise<string>
+  info(section: string): Promise<string>
   publish(channel: string, message: string): Promise<unknown>
   subscribe(...channels: string[]): Promise<unknown>
   duplicate(...overrides: unknown[]): unknown
@@ -103,21 +104,21 @@ export function connectRedis(option: RedisOption, warn: (message: string) => voi
 }
 
 /**
- * A second connection to where a client goes, for subscriptions: its options with our settings over them, not connected yet.
- * Its errors are heard and ignored, because nothing relies on it; whoever asked for it ends it.
+ * Another connection to where a client goes: its options with our settings over them, not connected yet. Its errors are heard and
+ * ignored, because nothing relies on it; whoever asked for it ends it.
  *
  * @throws whatever the client throws when it cannot be duplicated
  */
-export function subscriberOf(client: RedisClient): RedisClient {
-  // Subscribing is done at each `ready`, the first one included.
+export function duplicateOf(client: RedisClient): RedisClient {
+  // Whoever subscribes does it at each `ready`, the first one included.
   const settings = { ...CLIENT_SETTINGS, autoResubscribe: false }
-  const subscriber = (
+  const duplicate = (
     client.isCluster === true
       ? client.duplicate([], clusterSettings(redisOptionsOf(client)))
       : client.duplicate(settings)
   ) as RedisClient
-  subscriber.on('error', () => {})
-  return subscriber
+  duplicate.on('error', () => {})
+  return duplicate
 }
 
 /**

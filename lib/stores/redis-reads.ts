@@ -1,17 +1,23 @@
 import type { Clock } from '../clock.ts'
 import { decodeEntry } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
+import type { RedisClient } from '../redis.ts'
 import { staleSince } from '../tags.ts'
 import { within } from './guarded.ts'
 import type { Keys } from './redis-keys.ts'
-import type { SendCommand } from './redis-link.ts'
 import type { Mirror } from './redis-mirror.ts'
 import type { Awaitable } from './store.ts'
+
+/** One command that reads, by whatever connection. */
+export type Read<T> = (client: RedisClient) => Promise<T>
+
+/** Sends one of them under the deadline; rejects when it cannot be sent, is late or fails. */
+export type SendRead = <T>(read: Read<T>) => Promise<T>
 
 export interface ReadsOptions {
   readonly mirror: Mirror
   readonly keys: Keys
-  readonly send: SendCommand
+  readonly send: SendRead
   readonly clock: Required<Clock>
   /** Whether memory keeps what is read. */
   readonly isKept: boolean
@@ -28,7 +34,8 @@ export interface ReadsOptions {
 const MAX_BATCH = 128
 const MAX_BATCH_BYTES = 512 * 1024
 
-interface Read {
+/** A read that is waited for. */
+interface Pending {
   readonly promise: Promise<Entry | undefined>
   readonly resolve: (entry: Entry | undefined) => void
   /** The mirror had moved on when the answer came: whoever asked later has to ask again. */
@@ -42,9 +49,9 @@ interface Read {
 export class Reads {
   readonly #options: ReadsOptions
   /** To be sent at the end of this tick, by full key. */
-  #batch = new Map<string, Read>()
+  #batch = new Map<string, Pending>()
   /** Sent and not answered, by full key: the latest of each. */
-  readonly #sent = new Map<string, Read>()
+  readonly #sent = new Map<string, Pending>()
   /** What an entry has lately taken (bytes): nobody is to wait for the bytes of many others. */
   #usualBytes = 0
 
@@ -64,7 +71,7 @@ export class Reads {
     if (pending !== undefined) return pending.promise
     // After the sockets of this tick have been read: requests that arrive together share one command.
     if (this.#batch.size === 0) setImmediate(() => this.#flush())
-    const read = newRead()
+    const read = newPending()
     this.#batch.set(key, read)
     if (this.#batch.size === MAX_BATCH || this.#batch.size * this.#usualBytes > MAX_BATCH_BYTES) this.#flush()
     return read.promise
@@ -93,7 +100,7 @@ export class Reads {
     })
   }
 
-  #answered(batch: ReadonlyMap<string, Read>): void {
+  #answered(batch: ReadonlyMap<string, Pending>): void {
     for (const [key, read] of batch) if (this.#sent.get(key) === read) this.#sent.delete(key)
   }
 
@@ -107,12 +114,12 @@ export class Reads {
    * Share a read that was sent before: the entry is judged by the mirror when it comes, and the mirror knows of every invalidation
    * that was acknowledged until now. What it brings may still be older than what has taken its place.
    */
-  async #join(key: string, sent: Read): Promise<Entry | undefined> {
+  async #join(key: string, sent: Pending): Promise<Entry | undefined> {
     const entry = await sent.promise
     return sent.isOutdated ? this.reread(key) : entry
   }
 
-  async #read(batch: ReadonlyMap<string, Read>): Promise<void> {
+  async #read(batch: ReadonlyMap<string, Pending>): Promise<void> {
     const { mirror, keys, send, clock, deadlineMs, onRead } = this.#options
     onRead()
     const startedAt = clock.monotonic()
@@ -193,8 +200,8 @@ export function ownBytes(frame: Buffer): Buffer {
   return copy
 }
 
-function newRead(): Read {
-  let resolve: Read['resolve'] = () => {}
+function newPending(): Pending {
+  let resolve: Pending['resolve'] = () => {}
   const promise = new Promise<Entry | undefined>((settle) => {
     resolve = settle
   })

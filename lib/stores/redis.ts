@@ -4,7 +4,7 @@ import { type Clock, SystemClock, withMonotonic } from '../clock.ts'
 import { type Entry, isFresh } from '../entry.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
-import { channelPrefixOf, dropLinks, type RedisClient, type RedisConnection, subscriberOf } from '../redis.ts'
+import { channelPrefixOf, dropLinks, duplicateOf, type RedisClient, type RedisConnection } from '../redis.ts'
 import type { TagLedger } from '../tags.ts'
 import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
@@ -15,7 +15,8 @@ import { Leases } from './redis-leases.ts'
 import { Link, type SendCommand } from './redis-link.ts'
 import { Listing } from './redis-listing.ts'
 import { isOutOfMemory, Mirror } from './redis-mirror.ts'
-import { Reads } from './redis-reads.ts'
+import { Pool } from './redis-pool.ts'
+import { Reads, type SendRead } from './redis-reads.ts'
 import type { Waited } from './redis-script-runner.ts'
 import { ReplicaWait, type WaitedInvalidation } from './redis-wait.ts'
 import { Writes } from './redis-writes.ts'
@@ -44,6 +45,8 @@ export interface RedisStoreOptions {
    * @default 1, with a Cluster 16
    */
   readonly partitions?: number | undefined
+  /** Over how many connections entries are read, the one of everything else included; in a Cluster always 1. @default 1 */
+  readonly poolSize?: number | undefined
   /** How long a read or write may take (ms). */
   readonly deadlineMs: number
   /** How long memory may answer without hearing from Redis (ms); the same in every process of a namespace. */
@@ -101,6 +104,7 @@ export class RedisStore implements Store {
   readonly #heartbeat: Heartbeat
   #bus: Bus | undefined
   #waiting: ReplicaWait | undefined
+  #pool: Pool | undefined
   #alignedAt = Number.NEGATIVE_INFINITY
   #warnedAt = Number.NEGATIVE_INFINITY
   #fullSince: number | undefined
@@ -148,13 +152,15 @@ export class RedisStore implements Store {
       probe: (scripts) => this.#mirror(0).probe(scripts),
       onClient: (client) => {
         this.#bus = this.#newBus(client)
-        this.#waiting = new ReplicaWait({ duplicate: () => subscriberOf(client), monotonic, deadlineMs })
+        this.#waiting = new ReplicaWait({ duplicate: () => duplicateOf(client), monotonic, deadlineMs })
+        this.#pool = this.#newPool(client, options.poolSize ?? 1)
       },
       onReady: () => this.#onReady(),
       // A client handed in that was ended is to end the process, too.
       onEnd: () => {
         this.#bus?.suspend()
         this.#waiting?.close()
+        this.#pool?.suspend()
       },
       onStuck: () => this.#bus?.reset(),
       onDegraded: (reason) => this.#onDegraded(reason),
@@ -316,6 +322,7 @@ export class RedisStore implements Store {
     this.#heartbeat.close()
     this.#bus?.close()
     this.#waiting?.close()
+    this.#pool?.close()
     for (const { mirror, reads } of this.#partitions) {
       mirror.close()
       reads.close()
@@ -346,7 +353,7 @@ export class RedisStore implements Store {
       mirror,
       keys,
       isKept: this.#isKept,
-      send,
+      send: this.#sendRead,
       clock,
       deadlineMs,
       onRead: () => this.#followTime(mirror),
@@ -376,7 +383,7 @@ export class RedisStore implements Store {
     return new Bus({
       prefix: `${channelPrefixOf(client)}${this.#channelPrefix}`,
       nodeId: this.#nodeId,
-      subscriber: () => subscriberOf(client),
+      subscriber: () => duplicateOf(client),
       reset: dropLinks,
       // Past the breaker: a refusal says nothing about the commands that entries depend on.
       publish: (channel, message) => {
@@ -385,6 +392,17 @@ export class RedisStore implements Store {
       catchUp: async (partition, token) => (await this.#partitions[partition]?.mirror.reach(token)) === true,
       monotonic: () => this.#clock.monotonic(),
     })
+  }
+
+  #newPool(shared: RedisClient, size: number): Pool | undefined {
+    if (size === 1) return undefined
+    if (shared.isCluster === true) {
+      this.#events.warn('poolSize has no effect in a Cluster: its client has a connection to each node.')
+      return undefined
+    }
+    const duplicate = (): RedisClient => duplicateOf(shared)
+    const monotonic = (): number => this.#clock.monotonic()
+    return new Pool({ size, shared, duplicate, reset: dropLinks, deadlineMs: this.#deadlineMs, monotonic })
   }
 
   /** Epoch ms of a monotonic instant. */
@@ -401,6 +419,11 @@ export class RedisStore implements Store {
   }
 
   readonly #send: SendCommand = (command, deadlineMs) => this.#link.send(command, deadlineMs)
+
+  readonly #sendRead: SendRead = (read) => {
+    const byShared = (): ReturnType<typeof read> => this.#link.send(read)
+    return this.#pool === undefined || !this.reachable ? byShared() : this.#pool.run(read, byShared)
+  }
 
   async #unlink(keys: readonly string[]): Promise<void> {
     if (keys.length === 0 || !this.reachable) return

@@ -27,6 +27,8 @@ const cache = createCache({
   redis: redisOption(settings.redis),
   namespace: 'faults',
   memory: settings.memory === false ? false : { maxSize: settings.memory },
+  // Who reads everything from Redis does it over several connections.
+  poolSize: settings.memory === false ? 3 : 1,
   leaseMs: settings.leaseMs,
   logger: { info() {}, warn() {} },
 })

@@ -174,6 +174,12 @@ describe('configFromEnv', () => {
     })
   })
 
+  it('reads over as many connections as the pool may have, or has at least', () => {
+    expect(configFromEnv({ REDIS_POOL_MIN: '2', REDIS_POOL_MAX: '8' })).to.deep.equal({ poolSize: 8 })
+    expect(configFromEnv({ REDIS_POOL_MIN: '2' })).to.deep.equal({ poolSize: 2 })
+    expect(configFromEnv({ REDIS_POOL_MIN: '0' })).to.deep.equal({})
+  })
+
   it('tells whether the default cache is on', () => {
     expect(readEnvironment({}).enabled).to.equal(true)
     expect(readEnvironment({ ENABLE_API_CACHE: 'off' }).enabled).to.equal(false)
@@ -182,18 +188,21 @@ describe('configFromEnv', () => {
   it('names what is asked for and not done yet', () => {
     expect(
       readEnvironment({
-        REDIS_POOL_MAX: '8',
+        REDIS_ACQUIRE_TIMEOUT: '100',
         REDIS_MAX_MEMORY: '256mb',
         ENABLE_REDIS_RATE_LIMITING: 'true',
         REDIS_PORT: '1',
       }).notYet,
-    ).to.deep.equal(['REDIS_POOL_MAX', 'REDIS_MAX_MEMORY', 'ENABLE_REDIS_RATE_LIMITING'])
+    ).to.deep.equal(['REDIS_ACQUIRE_TIMEOUT', 'REDIS_MAX_MEMORY', 'ENABLE_REDIS_RATE_LIMITING'])
   })
 
   it('does not name what asks for nothing', () => {
     expect(
-      readEnvironment({ REDIS_POOL_MAX: '1', ENABLE_REDIS_RATE_LIMITING: 'false', REDIS_MAX_RETRIES_PER_REQUEST: '0' })
-        .notYet,
+      readEnvironment({
+        CACHE_ENABLE_VERSIONING: 'false',
+        ENABLE_REDIS_RATE_LIMITING: 'false',
+        REDIS_MAX_RETRIES_PER_REQUEST: '0',
+      }).notYet,
     ).to.deep.equal([])
   })
 })

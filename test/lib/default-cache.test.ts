@@ -97,13 +97,13 @@ describe('the default cache', () => {
 
   it('warns of variables that have no effect yet', async () => {
     const { warnings } = await inProcess(
-      { CACHE_MONITORING_ENABLED: 'true', REDIS_POOL_MAX: '10' },
+      { CACHE_MONITORING_ENABLED: 'true', REDIS_ACQUIRE_TIMEOUT: '10' },
       `const { cache } = defaultCache()
        print({ warnings })`,
     )
     expect(warnings).to.have.length(1)
     expect(String((warnings as string[])[0]))
       .to.include('CACHE_MONITORING_ENABLED')
-      .and.include('REDIS_POOL_MAX')
+      .and.include('REDIS_ACQUIRE_TIMEOUT')
   })
 })

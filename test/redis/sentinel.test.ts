@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
+import type { CacheOptions } from '../../lib/cache-options.ts'
 import { askRedis } from '../support/ask-redis.ts'
 import { type Sentinels, startSentinels } from '../support/redis-sentinel.ts'
 import { describeWithRedis } from '../support/redis-server.ts'
@@ -19,7 +20,7 @@ describeWithRedis('an application on Sentinel', function () {
     await topology.stop()
   })
 
-  const start = async (options: { readonly memory?: false } = {}): Promise<Node> => {
+  const start = async (options: Pick<CacheOptions, 'memory' | 'poolSize'> = {}): Promise<Node> => {
     const { sentinels, name } = topology
     const node = await startNode(database, { redis: { sentinels, name }, deadlineMs: 1_000, leaseMs: 500, ...options })
     await node.cache.ready()
@@ -37,7 +38,7 @@ describeWithRedis('an application on Sentinel', function () {
   })
 
   it('answers every request while another server is promoted, and stores again', async () => {
-    const [a, b] = [await start(), await start({ memory: false })]
+    const [a, b] = [await start(), await start({ memory: false, poolSize: 3 })]
     const { failed, stale } = await whileServing(database, [a, b], async (soFar) => {
       const works = async (): Promise<void> => {
         const [{ hits }, { acknowledged }] = [b.cache.stats().stats, soFar]

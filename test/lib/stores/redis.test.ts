@@ -590,10 +590,10 @@ describeWithRedis('RedisStore', () => {
       it('share its answer where memory could answer', async () => {
         await store.confirm(KEY)
         const { entry } = await early()
-        const late = [store.get(KEY), store.get(KEY)]
+        const late = getAll(store, [KEY, KEY])
         release()
         expect(await entry).to.have.property('key', KEY)
-        expect(await Promise.all(late)).to.deep.equal([await entry, await entry])
+        expect(await late).to.deep.equal([await entry, await entry])
         expect(reads.callCount).to.equal(1)
       })
 
