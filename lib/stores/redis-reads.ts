@@ -5,7 +5,8 @@ import type { RedisClient } from '../redis.ts'
 import { staleSince } from '../tags.ts'
 import { within } from './guarded.ts'
 import type { Keys } from './redis-keys.ts'
-import type { Mirror } from './redis-mirror.ts'
+import type { Checked, Mirror } from './redis-mirror.ts'
+import { Verdicts } from './redis-verdicts.ts'
 import type { Awaitable } from './store.ts'
 
 /** One command that reads, by whatever connection. */
@@ -52,6 +53,7 @@ export class Reads {
   #batch = new Map<string, Pending>()
   /** Sent and not answered, by full key: the latest of each. */
   readonly #sent = new Map<string, Pending>()
+  readonly #verdicts = new Verdicts()
   /** What an entry has lately taken (bytes): nobody is to wait for the bytes of many others. */
   #usualBytes = 0
 
@@ -163,8 +165,11 @@ export class Reads {
         return this.#usable(mirror.ledger.soften(entry))
       case 'invalid':
         return undefined
-      default:
-        return this.#check(entry, left())
+      default: {
+        const known = this.#verdicts.of(entry)
+        const isKnown = known !== undefined && mirror.ledger.judge({ ...entry, seq: known.seq }) !== 'unknown'
+        return isKnown ? this.#asChecked(entry, known) : this.#check(entry, left())
+      }
     }
   }
 
@@ -173,22 +178,29 @@ export class Reads {
     return isDead(entry, this.#options.clock.now()) ? undefined : entry
   }
 
+  /** An entry from before what the mirror knows: the server says whether it is right. */
   async #check(entry: Entry, deadlineMs: number): Promise<Entry | undefined> {
     const { mirror, onError } = this.#options
     try {
       const found = await mirror.check(entry, deadlineMs)
       const { token } = mirror.ledger
       if (found === undefined || token.incarnation !== entry.incarnation) return undefined
-      // An index is never served; what it leads to is judged by itself.
-      const since = entry.kind === 'variants' ? undefined : found.staleSince
-      const judged = since === undefined ? entry : staleSince(entry, since)
       // Nothing it carries was invalidated up to there: it is as good as filled then, and the mirror can judge it from now on.
-      const checked = { ...judged, seq: Math.max(entry.seq, Math.min(found.seq, token.seq)) }
-      return mirror.ledger.judge(checked) === 'valid' ? this.#usable(mirror.ledger.soften(checked)) : undefined
+      const checked = { ...found, seq: Math.max(entry.seq, Math.min(found.seq, token.seq)) }
+      this.#verdicts.keep(entry, checked)
+      return this.#asChecked(entry, checked)
     } catch (cause) {
       onError(cause)
       return undefined
     }
+  }
+
+  #asChecked(entry: Entry, { seq, staleSince: since }: Checked): Entry | undefined {
+    const { ledger } = this.#options.mirror
+    // An index is never served; what it leads to is judged by itself.
+    const judged = since === undefined || entry.kind === 'variants' ? entry : staleSince(entry, since)
+    const checked = { ...judged, seq }
+    return ledger.judge(checked) === 'valid' ? this.#usable(ledger.soften(checked)) : undefined
   }
 }
 

@@ -78,6 +78,29 @@ describeWithRedis('commands sent to Redis', () => {
     }
   })
 
+  it('for a hit of an entry from before all that is known there is one, but for the first', async () => {
+    await fill(1)
+    // What was invalidated before this process came it does not know: the server has to judge what is older.
+    const writer = createCache({ redis: server.url, namespace, leaseMs: '10m', deadlineMs: 1_000, memory: false })
+    await writer.ready()
+    await writer.invalidate({ tags: ['other'] }, { ack: 'redis' })
+    const node = await startNode(new Map(), { ...options(), memory: false })
+    await node.cache.ready()
+    await node.cache.get('nobody')
+    sent.length = 0
+    expect(await node.cache.get('k0')).to.equal(0)
+    expect(sent.slice(0, 2)).to.deep.equal(['mget', 'evalsha'])
+    sent.length = 0
+    for (let request = 0; request < 5; request++) expect(await node.cache.get('k0')).to.equal(0)
+    await writer.invalidate({ tags: ['another'] }, { ack: 'redis' })
+    expect(await node.cache.get('k0')).to.equal(0)
+    // The one that is not a read takes over what was invalidated.
+    expect(sent).to.deep.equal([...Array(6).fill('mget'), 'evalsha'])
+    await writer.invalidate({ keys: ['k0'] }, { ack: 'redis' })
+    expect(await node.cache.get('k0')).to.equal(undefined)
+    await writer.close()
+  })
+
   describe('for a resource that varies', () => {
     const language = (value: string): RequestShape => ({ path: '/x', headers: { 'Accept-Language': value } })
     let stored: string[]
