@@ -9,12 +9,17 @@ const ORDER: readonly string[] = [
   ...['memory-per-entry', 'growth', 'event-loop', 'stampede', 'invalidation', 'redis-commands', 'redis-killed'],
 ]
 
-/** The names of the parts asked for, without any all of them. */
+/** Those that run only where they are named: they decide nothing. */
+const EXTRA: readonly string[] = ['redis-connections']
+
+/** The names of the parts asked for, without any all but the extra ones. */
 export function partNames(asked: readonly string[]): readonly string[] {
   const found = readdirSync(DIRECTORY).map((file) => file.replace(/\.ts$/, ''))
   const unknown = asked.find((name) => !found.includes(name))
   if (unknown !== undefined) throw new Error(`There is no part "${unknown}"; there are ${found.join(', ')}`)
-  return found.filter((name) => asked.length === 0 || asked.includes(name)).sort((a, b) => rank(a) - rank(b))
+  return found
+    .filter((name) => (asked.length === 0 ? !EXTRA.includes(name) : asked.includes(name)))
+    .sort((a, b) => rank(a) - rank(b))
 }
 
 export async function loadPart(name: string): Promise<Part> {

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import express, { type Express } from 'express'
 import { cacheMiddleware, createCache, withCache } from '../built.ts'
 import { type Contestants, serveContestant, type Task } from '../contestant.ts'
@@ -20,7 +21,7 @@ const OURS: Contestants = {
   },
 }
 
-function front(cache: Cache, size: number): ReturnType<typeof withCache> {
+function front(cache: Cache, size: number): RequestListener {
   return withCache(inExpress(originOf(size)), { cache, headers: 'standard' })
 }
 
