@@ -64,7 +64,9 @@ export interface Stats {
   /** ISO 8601. */
   readonly timestamp: string
   readonly counters: Counters
-  readonly limits: Readonly<Record<'memory' | 'flights' | 'variants' | 'refreshes' | 'tags', Limit>>
+  readonly limits: Readonly<
+    Record<'memory' | 'flights' | 'waiters' | 'shared' | 'variants' | 'refreshes' | 'tags', Limit>
+  >
   readonly redis: {
     readonly configured: boolean
     readonly connected: boolean
@@ -146,7 +148,7 @@ export class Cache extends Values {
     const { statistics, store, redis, responses, refreshes, clock, reachable } = this.engine
     const { counters, hitRate } = statistics
     const own = store.stats()
-    const { flights, variants } = responses.stats()
+    const { flights, waiters, shared, variants } = responses.stats()
     return {
       stats: {
         hits: counters.hits,
@@ -162,6 +164,8 @@ export class Cache extends Values {
       limits: {
         memory: { limit: own.maxBytes, current: own.bytes, peak: own.peakBytes, refused: own.refused },
         flights: sum(flights, this.loads),
+        waiters,
+        shared,
         variants,
         refreshes,
         tags: statistics.tags,

@@ -23,41 +23,110 @@ export interface Bound {
   readonly refused: number
 }
 
+/** Keeps count of something limited. */
+export class Gauge {
+  readonly #limit: number
+  #current = 0
+  #peak = 0
+  #refused = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Whether so much more is within the limit; counts where it is not. */
+  admits(amount: number): boolean {
+    if (this.#current + amount <= this.#limit) return true
+    this.refuse()
+    return false
+  }
+
+  refuse(): void {
+    this.#refused++
+  }
+
+  /** Use so much more, or less. */
+  add(amount: number): void {
+    this.#current += amount
+    this.#peak = Math.max(this.#peak, this.#current)
+  }
+
+  stats(): Bound {
+    return { limit: this.#limit, current: this.#current, peak: this.#peak, refused: this.#refused }
+  }
+}
+
 /** One run of a loader that others may wait for. */
 export class Flight<T> {
   readonly stamp: object
   readonly startedAt: number
   readonly result: Promise<T | undefined>
+  readonly #first: Promise<T | undefined>
   #resolve: (value: T | undefined) => void = () => {}
+  #resolveFirst: (value: T | undefined) => void = () => {}
+  #early: T | undefined
   #waiters = 0
+  /** Those who wait for any flight of the cache. */
+  readonly #all: Gauge | undefined
 
-  constructor(stamp: object, startedAt: number) {
+  constructor(stamp: object, startedAt: number, all?: Gauge) {
     this.stamp = stamp
     this.startedAt = startedAt
+    this.#all = all
     this.result = new Promise((resolve) => {
       this.#resolve = resolve
     })
+    this.#first = new Promise((resolve) => {
+      this.#resolveFirst = resolve
+    })
+  }
+
+  /** Hand out what can be had before the end. */
+  announce(value: T): void {
+    this.#early = value
+    this.#resolveFirst(value)
+  }
+
+  /** What was handed out before the end. */
+  get early(): T | undefined {
+    return this.#early
   }
 
   /** Hand the result to everybody waiting; undefined sends each on its own way. */
   land(value: T | undefined): void {
     this.#resolve(value)
+    this.#resolveFirst(value)
   }
 
   get waiters(): number {
     return this.#waiters
   }
 
+  /** Count one more, or one less, who depends on this flight. */
+  count(change: 1 | -1): void {
+    this.#waiters += change
+    this.#all?.add(change)
+  }
+
   /** The result, or undefined when it has not come after the lock wait. Never rejects. */
   wait(timeoutMs: number): Promise<T | undefined> {
-    this.#waiters++
+    return this.#within(timeoutMs, this.result)
+  }
+
+  /** The same, or what is handed out before the end. */
+  waitForFirst(timeoutMs: number): Promise<T | undefined> {
+    return this.#within(timeoutMs, this.#first)
+  }
+
+  #within(timeoutMs: number, coming: Promise<T | undefined>): Promise<T | undefined> {
+    this.count(1)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, timeoutMs, undefined)
     })
-    return Promise.race([this.result, late]).finally(() => {
+    return Promise.race([coming, late]).finally(() => {
       clearTimeout(timer)
-      this.#waiters--
+      this.count(-1)
     })
   }
 }
@@ -67,18 +136,25 @@ export class Flights<T> {
   readonly #flights = new Map<string, Flight<T>>()
   readonly #unshared: LRUCache<string, number>
   readonly #clock: Required<Clock>
+  readonly #waiting: Gauge | undefined
   #peak = 0
   #refused = 0
 
-  constructor(clock: Required<Clock>) {
+  /** `waiting` counts those who wait. */
+  constructor(clock: Required<Clock>, waiting?: Gauge) {
     this.#clock = clock
+    this.#waiting = waiting
     this.#unshared = new LRUCache({ max: UNSHARED_KEYS })
   }
 
-  /** The flight to wait for: under way since the last invalidation, and not for longer than the lock wait. */
+  /**
+   * The flight to wait for: under way since the last invalidation, and not for longer than the lock wait unless something of it can
+   * be had.
+   */
   join(key: string, stamp: object): Flight<T> | undefined {
     const flight = this.#flights.get(key)
     if (flight === undefined || flight.stamp !== stamp) return undefined
+    if (flight.early !== undefined) return flight
     return this.#clock.monotonic() - flight.startedAt < LOCK_WAIT_MS ? flight : undefined
   }
 
@@ -88,7 +164,7 @@ export class Flights<T> {
       this.#refused++
       return undefined
     }
-    const flight = new Flight<T>(stamp, this.#clock.monotonic())
+    const flight = new Flight<T>(stamp, this.#clock.monotonic(), this.#waiting)
     this.#flights.set(key, flight)
     this.#peak = Math.max(this.#peak, this.#flights.size)
     return flight

@@ -6,7 +6,8 @@ import type { RequestHeaders } from './http/fields.ts'
 import { type ResponseParts, type StoredResponse, storedResponse } from './http/stored-response.ts'
 import { variantValues } from './http/vary.ts'
 import { tagOf, variantKey } from './key.ts'
-import { type Bound, type Flight, Flights, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
+import { type Bound, type Flight, Flights, Gauge, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
+import { type GrowingBody, LiveResponse } from './live-response.ts'
 import { pause } from './pause.ts'
 import type { Awaitable, FillLease, SetResult, Store } from './stores/store.ts'
 
@@ -24,6 +25,11 @@ const MAX_INDEXINGS = 16
 const INDEXING_PAUSE_MS = 4
 /** How many different `Vary` sets of one resource are remembered. */
 const MAX_VARY_SETS = 8
+/** How many requests wait for the answer to another one, for one and in all; beyond, the handler is asked once more. */
+const MAX_WAITERS_OF_ONE = 1_000
+const MAX_WAITERS = 10_000
+/** Bytes of bodies that are shared while they are made; beyond, those who wait do so until one is whole. */
+const MAX_SHARED_BYTES = 64 * 1024 ** 2
 /** What an entry, and each text in it, counts for beside its characters and body (bytes), as measured on the heap. */
 const ENTRY_OVERHEAD = 1_800
 const TEXT_OVERHEAD = 48
@@ -39,6 +45,16 @@ export interface Miss {
 }
 
 export type Lookup = ResponseEntry | Miss
+
+/** What a fill brings to those who wait: the response, or before its end what there is of it. */
+export type Landing = ResponseEntry | LiveResponse
+
+/** A request that waits for a fill. */
+export interface WaitingRequest {
+  readonly target: FillTarget
+  readonly headers: RequestHeaders
+  readonly timeoutMs: number
+}
 
 /** The miss of whoever knows nothing of the resource. */
 export const NOTHING_STORED: Miss = { kind: 'miss', reason: 'uri-miss', index: undefined }
@@ -62,7 +78,7 @@ export interface Fill {
   readonly seq: number
   readonly index: IndexEntry | undefined
   /** Undefined when nobody may wait for this fill. */
-  readonly flight: Flight<ResponseEntry> | undefined
+  readonly flight: Flight<Landing> | undefined
   /** Undefined where no other process was asked. */
   readonly lease: FillLease | undefined
 }
@@ -79,7 +95,10 @@ type Read = (key: string, now?: number) => Awaitable<Entry | undefined>
 export class Responses {
   readonly #store: Store
   readonly #clock: Required<Clock>
-  readonly #flights: Flights<ResponseEntry>
+  readonly #flights: Flights<Landing>
+  readonly #waiting = new Gauge(MAX_WAITERS)
+  /** Bytes of bodies that are shared while they are made. */
+  readonly #room = new Gauge(MAX_SHARED_BYTES)
   /** The `Vary` sets of resources, so that index and variant can be read from Redis in one go. */
   readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
   /** Changes of the index of a resource that are under way, the last one of each. */
@@ -94,7 +113,7 @@ export class Responses {
   constructor({ store, clock }: { readonly store: Store; readonly clock: Required<Clock> }) {
     this.#store = store
     this.#clock = clock
-    this.#flights = new Flights(clock)
+    this.#flights = new Flights(clock, this.#waiting)
   }
 
   /** The entry that answers this request, were it fresh, without a promise where memory has it. `now`: as the clock has just said. */
@@ -153,27 +172,44 @@ export class Responses {
   }
 
   /** A flight this request may wait for, or undefined: then `begin` one. */
-  join(target: FillTarget, miss: Miss, headers: RequestHeaders): Flight<ResponseEntry> | undefined {
-    return this.#flights.join(flightKey(target.primary, miss.index, headers), this.#store.ledger(target.primary).stamp)
+  join(target: FillTarget, miss: Miss, headers: RequestHeaders): Flight<Landing> | undefined {
+    const key = flightKey(target.primary, miss.index, headers)
+    const flight = this.#flights.join(key, this.#store.ledger(target.primary).stamp)
+    if (flight === undefined) return undefined
+    // What is known of it may say that it answers others only.
+    const known = flight.early?.kind === 'live' ? flight.early.entry : undefined
+    if (known !== undefined && answering(known, target, headers).kind === 'miss') return undefined
+    if (flight.waiters < MAX_WAITERS_OF_ONE) return this.#waiting.admits(1) ? flight : undefined
+    this.#waiting.refuse()
+    return undefined
   }
 
-  /** Wait for a flight, but no longer than `timeoutMs`; then take what it brought if it answers this request too. */
-  async await(
-    flight: Flight<ResponseEntry>,
-    {
-      target,
-      headers,
-      timeoutMs,
-    }: { readonly target: FillTarget; readonly headers: RequestHeaders; readonly timeoutMs: number },
-  ): Promise<Lookup> {
-    const entry = await flight.wait(timeoutMs)
-    if (entry === undefined) return NOTHING_STORED
-    const { key, tags, value } = entry
-    const { vary } = value
-    if (key === target.primary || key === keyOfVariant(target.primary, vary, headers)) return entry
-    if (vary.length > 0) return { kind: 'miss', reason: 'vary-miss', index: undefined }
-    // NVS-6: those who wait under one key for several URLs may get an answer that is good for one of them alone.
-    return tags.includes(tagOf.uri(target.uri)) ? entry : NOTHING_STORED
+  /** Wait for the end of a flight, but no longer than `timeoutMs`; then take what it brought if it answers this request too. */
+  async await(flight: Flight<Landing>, { target, headers, timeoutMs }: WaitingRequest): Promise<Lookup> {
+    const landed = await flight.wait(timeoutMs)
+    return landed?.kind === 'response' ? answering(landed, target, headers) : NOTHING_STORED
+  }
+
+  /** The same, or the response while it is made, as soon as there is something of it that answers this request. */
+  async awaitFirst(flight: Flight<Landing>, request: WaitingRequest): Promise<Lookup | LiveResponse> {
+    const until = this.#clock.monotonic() + request.timeoutMs
+    const first = await flight.waitForFirst(request.timeoutMs)
+    const entry = first?.kind === 'live' && !first.isOver ? first.entry : undefined
+    // What a write has overtaken is for those only who have begun.
+    if (entry === undefined || this.#store.ledger(entry.key).judge(entry) === 'invalid') {
+      return this.await(flight, { ...request, timeoutMs: until - this.#clock.monotonic() })
+    }
+    const found = answering(entry, request.target, request.headers)
+    return found.kind === 'miss' ? found : (first as LiveResponse)
+  }
+
+  /** Let those who wait for a fill have its response while it is made; undefined where nobody may wait. */
+  share(fill: Fill, draft: () => ResponseEntry | undefined, body: GrowingBody): LiveResponse | undefined {
+    const { flight } = fill
+    if (flight === undefined) return undefined
+    const live = new LiveResponse({ draft, body, flight, room: this.#room })
+    flight.announce(live)
+    return live
   }
 
   /**
@@ -347,9 +383,11 @@ export class Responses {
     if (lease !== undefined) this.#store.release(lease, unsharedMs)
   }
 
-  stats(): { readonly flights: Bound; readonly variants: Bound } {
+  stats(): Readonly<Record<'flights' | 'waiters' | 'shared' | 'variants', Bound>> {
     return {
       flights: this.#flights.stats(),
+      waiters: this.#waiting.stats(),
+      shared: this.#room.stats(),
       variants: {
         limit: MAX_VARIANTS,
         current: this.#variants,
@@ -359,14 +397,17 @@ export class Responses {
     }
   }
 
-  /** What a fill recorded as it would be kept; undefined where its variant cannot be named. */
-  entryOf(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders): ResponseEntry | undefined {
+  /**
+   * What a fill recorded as it would be kept; undefined where its variant cannot be named. `length` is that of the body where it is
+   * still on its way.
+   */
+  entryOf(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders, length?: number): ResponseEntry | undefined {
     const { cachedAt, staleAt, deleteAt, tags, ...parts } = recorded
     // A resource that is indexed keeps its answers without `Vary` as one more variant.
     const varies = parts.vary.length > 0 || fill.index !== undefined
     const key = varies ? keyOfVariant(fill.primary, parts.vary, headers) : fill.primary
     if (key === undefined) return undefined
-    const value = storedResponse(parts)
+    const value = storedResponse(parts, length)
     let size = ENTRY_OVERHEAD + 3 * key.length + value.body.length
     for (const text of value.head) size += TEXT_OVERHEAD + text.length
     for (const tag of tags) size += TEXT_OVERHEAD + tag.length
@@ -462,6 +503,16 @@ function keyOfVariant(primary: string, names: readonly string[], headers: Reques
   if (names.length === 0) return variantKey(primary, names, [])
   const values = variantValues(names, headers)
   return values === undefined ? undefined : variantKey(primary, names, values)
+}
+
+/** What a fill for somebody else has brought, where it answers this request, too. */
+function answering(entry: ResponseEntry, target: FillTarget, headers: RequestHeaders): Lookup {
+  const { key, tags, value } = entry
+  const { vary } = value
+  if (key === target.primary || key === keyOfVariant(target.primary, vary, headers)) return entry
+  if (vary.length > 0) return { kind: 'miss', reason: 'vary-miss', index: undefined }
+  // NVS-6: those who wait under one key for several URLs may get an answer that is good for one of them alone.
+  return tags.includes(tagOf.uri(target.uri)) ? entry : NOTHING_STORED
 }
 
 function flightKey(primary: string, index: IndexEntry | undefined, headers: RequestHeaders): string {

@@ -1,4 +1,5 @@
 import type { Fields, RequestHeaders } from '../lib/http/fields.ts'
+import type { GrowingBody, LiveResponse } from '../lib/live-response.ts'
 import type { Fill, RecordedResponse, ResponseEntry, Responses } from '../lib/responses.ts'
 
 /** Where a response is kept: for its URL alone, or for a class of URLs that share it. */
@@ -23,6 +24,8 @@ export interface DepositOptions {
   readonly onError: (cause: unknown) => void
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** The right to put one exchange's response into the store: it ends with a commit, a confirmation, or with nothing. */
 export class Deposit {
   readonly #options: DepositOptions
@@ -41,6 +44,14 @@ export class Deposit {
   /** Count from now on. */
   begin(fill: Fill | undefined): void {
     this.#fill ??= fill
+  }
+
+  /** Let those who wait for the response have it while it is made; undefined where nobody may. */
+  share(recorded: Omit<RecordedResponse, 'body'>, body: GrowingBody): LiveResponse | undefined {
+    const fill = this.#fill
+    if (fill === undefined) return undefined
+    const draft = (): ResponseEntry | undefined => this.#place(fill, { ...recorded, body: NOTHING }, body.length)?.entry
+    return this.#options.responses.share(fill, draft, body)
   }
 
   /** Keep a whole response. */
@@ -110,12 +121,13 @@ export class Deposit {
     if (fill !== undefined) this.#options.responses.abandon(fill, remember)
   }
 
-  #place(fill: Fill | undefined, recorded: RecordedResponse): Placed | undefined {
+  #place(fill: Fill | undefined, recorded: RecordedResponse, length?: number): Placed | undefined {
     if (fill === undefined) return undefined
     const { responses, headers, classify } = this.#options
     const place = classify?.(recorded.fields) ?? { primary: fill.primary, tags: [] }
     const there = { ...fill, primary: place.primary }
-    const entry = responses.entryOf(there, { ...recorded, tags: [...recorded.tags, ...place.tags] }, headers)
+    const tagged = { ...recorded, tags: [...recorded.tags, ...place.tags] }
+    const entry = responses.entryOf(there, tagged, headers, length)
     return entry === undefined ? undefined : { fill: there, entry }
   }
 }

@@ -8,6 +8,7 @@ import { isForUs } from '../lib/http/targeted.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, ResponseEntry } from '../lib/responses.ts'
 import { type Annotation, Annotations } from './annotations.ts'
+import { hasClientLeft } from './client-left.ts'
 import { selectPart } from './client-part.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { asSent } from './head-encoding.ts'
@@ -109,6 +110,10 @@ export class Exchange implements Watcher {
   /** The outcome is in the counters. */
   #reported = false
   #recording: Recording | undefined
+  /** The head is final and out, and nobody has been told of the body. */
+  #shareable = false
+  /** Ends the wait for a handler whose client has left. */
+  #patience: NodeJS.Timeout | undefined
   /** The handler has thrown. */
   #failed = false
   /** The response is somebody else's: nothing is recorded any more. */
@@ -277,6 +282,7 @@ export class Exchange implements Watcher {
     if (this.#kept === undefined || this.#target === undefined) return
     const fields = this.#changedSince(LATE)
     if (fields !== undefined && 'refused' in this.#keeper.again(this.#kept, fields, this.#target)) this.#drop(true)
+    else this.#shareable = true
   }
 
   /** The handler's fields with what others have made of these names since we looked at the head; undefined: nothing. */
@@ -290,12 +296,30 @@ export class Exchange implements Watcher {
     return [...this.#fields.filter((line) => !isChanged(line)), ...fieldsOf(this.#res).filter(isChanged)]
   }
 
-  body(chunk: Buffer): void {
-    if (this.#recording?.add(chunk) === false) this.#drop(true)
+  body(chunk: Buffer, utf8: boolean): void {
+    if (this.#recording === undefined) return
+    if (!this.#recording.add(chunk)) return this.#drop(true)
+    this.#patience?.refresh()
+    if (this.#shareable) this.#share(utf8)
+  }
+
+  /** Let those who wait begin: the head is final, and there is something of the body. */
+  #share(utf8: boolean): void {
+    this.#shareable = false
+    const [kept, recording] = [this.#kept, this.#recording]
+    const growing = recording?.growing
+    // NOD-6: node sends no body with a 204.
+    if (kept === undefined || growing === undefined || kept.status === 204) return
+    recording?.share(this.#deposit.share(utf8 ? asSentHead(kept) : kept, growing))
+  }
+
+  destroyed(): void {
+    this.#drop(false)
   }
 
   end(utf8: boolean): void {
     const [kept, recording] = [this.#kept, this.#recording]
+    clearTimeout(this.#patience)
     if (kept === undefined || recording === undefined) return
     const body = recording.finish(this.#res.destroyed)
     if (body === undefined) return this.#drop(false)
@@ -420,6 +444,8 @@ export class Exchange implements Watcher {
   }
 
   #drop(remember: boolean): void {
+    clearTimeout(this.#patience)
+    this.#recording?.discard()
     this.#recording = undefined
     this.#kept = undefined
     this.#deposit.drop(remember)
@@ -433,11 +459,16 @@ export class Exchange implements Watcher {
     this.#inner.restore()
   }
 
-  /** The connection is done with: what was not committed by now never will be. */
+  /** The connection is done with: what was not committed by now never will be, unless others have it and the handler goes on. */
   #close(): void {
     this.#substitute?.close()
     this.#inner.restore()
-    if (!this.#res.writableEnded) this.#drop(false)
+    if (this.#res.writableEnded) return
+    if (this.#recording?.isFollowed !== true || !hasClientLeft(this.#req)) return this.#drop(false)
+    const giveUp = (): void => this.#drop(false)
+    // NOD-13: what was piped to the client ends with it.
+    this.#res.once('unpipe', giveUp)
+    this.#patience = setTimeout(giveUp, this.settings.handlerTimeoutMs).unref()
   }
 }
 

@@ -29,10 +29,12 @@ export interface Watcher {
   atHead?(): void
   /** The head was written: node's and other middlewares' last changes are in. Where it cannot be, `beforeHead` comes again. */
   afterHead?(): void
-  /** A piece of the body, as the handler gave it. */
-  body?(chunk: Buffer): void
+  /** A piece of the body, as the handler gave it; `utf8` as in `end`. */
+  body?(chunk: Buffer, utf8: boolean): void
   /** The handler has ended the response, and node has taken the end. `utf8`: its head went out in that encoding, not Latin-1. */
   end?(utf8: boolean): void
+  /** The handler destroys the response. */
+  destroyed?(): void
 }
 
 /** Bytes from `start` up to, not including, `end`. */
@@ -207,6 +209,7 @@ class Interception {
         if (answer !== undefined && this.takeOver(answer)) return res
       }
     }
+    for (const watcher of this.watchers) watcher.destroyed?.()
     return this.#destroy.call(res, error)
   }
 
@@ -348,7 +351,7 @@ class Interception {
     if (!isContent(chunk)) return
     if (!this.watchers.some((watcher) => watcher.body !== undefined)) return
     const bytes = toBuffer(chunk, encoding)
-    for (const watcher of this.watchers) watcher.body?.(bytes)
+    for (const watcher of this.watchers) watcher.body?.(bytes, this.#encoding.isUtf8)
   }
 }
 

@@ -1,3 +1,5 @@
+import type { GrowingBody, LiveResponse } from '../lib/live-response.ts'
+
 /**
  * The copy of a body while it passes through: bounded, and of use only when it is whole. It looks at what is written; it never
  * changes or delays it.
@@ -15,6 +17,8 @@ export class Recording {
   readonly #options: RecordingOptions
   #chunks: Buffer[] | undefined = []
   #bytes = 0
+  /** Those who wait for the response have it while it is made. */
+  #live: LiveResponse | undefined
 
   constructor(options: RecordingOptions) {
     this.#options = options
@@ -26,10 +30,28 @@ export class Recording {
     this.#bytes += chunk.length
     if (this.#bytes <= this.#options.maxBytes) {
       this.#chunks.push(chunk)
+      this.#live?.grow()
       return true
     }
-    this.#chunks = undefined
+    this.discard()
     return false
+  }
+
+  /** What others may have of the body while it is made: some of a length that is known; undefined where there is nothing to have. */
+  get growing(): GrowingBody | undefined {
+    const { declared = 0, whole } = this.#options
+    if (whole || this.#chunks === undefined || this.#bytes >= declared) return undefined
+    return { chunks: this.#chunks, length: declared }
+  }
+
+  /** Tell of each piece, and of the end. */
+  share(live: LiveResponse | undefined): void {
+    this.#live = live
+  }
+
+  /** Whether somebody has the body while it is made. */
+  get isFollowed(): boolean {
+    return this.#live?.isFollowed ?? false
   }
 
   /**
@@ -42,7 +64,15 @@ export class Recording {
     this.#chunks = undefined
     if (chunks === undefined) return undefined
     const complete = declared === undefined ? whole || !clientLeft : declared === this.#bytes
-    return complete ? joined(chunks, this.#bytes) : undefined
+    const body = complete ? joined(chunks, this.#bytes) : undefined
+    this.#live?.end(body)
+    return body
+  }
+
+  /** Nothing will come of it. */
+  discard(): void {
+    this.#chunks = undefined
+    this.#live?.end(undefined)
   }
 }
 

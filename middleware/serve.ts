@@ -2,24 +2,28 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Socket } from 'node:net'
 import type { CacheControl } from '../lib/http/cache-control.ts'
 import type { Fields } from '../lib/http/fields.ts'
-import { judgeReuse } from '../lib/http/reuse.ts'
+import { judgeReuse, type Reuse } from '../lib/http/reuse.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import { classTags, queryPrimaryKey, tagOf } from '../lib/key.ts'
 import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
+import type { LiveResponse } from '../lib/live-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import {
   type Fill,
   type FillTarget,
+  type Landing,
   type Lookup,
   type Miss,
   NOTHING_STORED,
   type ResponseEntry,
+  type WaitingRequest,
 } from '../lib/responses.ts'
 import type { Awaitable } from '../lib/stores/store.ts'
 import { contentKey, takeContent } from './content.ts'
 import type { Place } from './deposit.ts'
 import { Exchange, exchangeOf, type Why } from './exchange.ts'
 import { watch } from './intercept.ts'
+import { LiveCopy } from './live-copy.ts'
 import { goOn, keyOf, type Mount, type Pass } from './mount.ts'
 import { passExchange } from './pass.ts'
 import { refresh } from './refresh.ts'
@@ -216,19 +220,13 @@ function decide(
     return forward(visit, found, { forward: found.reason, rule, ...variantsOf(visit, found) }, since)
   }
   const { req, settings, directives } = visit
-  const reuse = judgeReuse(found, {
-    credentialed: visit.credentials !== undefined,
-    directives: settings.requestDirectives ? directives : undefined,
-    now,
-  })
+  const reuse = judge(visit, found, now)
   const { rule } = reuse
-  const ttl = Math.floor((found.staleAt - now) / 1_000)
+  const ttl = secondsLeft(found.staleAt, now)
   switch (reuse.kind) {
     case 'serve': {
       const { detail } = reuse
-      if (since !== undefined) {
-        return answer(visit, found, { hit: false, forward: 'uri-miss', ttl, collapsed: true, rule }, now)
-      }
+      if (since !== undefined) return answer(visit, found, collapsed(found, rule, now), now)
       return answer(
         visit,
         found,
@@ -250,6 +248,18 @@ function decide(
   }
 }
 
+function judge({ credentials, directives, settings }: Visit, entry: ResponseEntry, now: number): Reuse {
+  return judgeReuse(entry, {
+    credentialed: credentials !== undefined,
+    directives: settings.requestDirectives ? directives : undefined,
+    now,
+  })
+}
+
+function secondsLeft(staleAt: number, now: number): number {
+  return Math.floor((staleAt - now) / 1_000)
+}
+
 /** DR-6: what the handler may name instead of answering anew. */
 function variantsOf({ method, settings }: Visit, miss: Miss): Pick<Why, 'variants'> {
   const { profile, engine } = settings
@@ -260,11 +270,12 @@ function detailOf({ credentials }: Visit): { readonly detail?: string } {
   return credentials === undefined ? {} : { detail: credentials }
 }
 
-function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: number): void {
+/** `client`: where the answer goes, where that is not the response itself. */
+function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: number, client: Client = visit): void {
   const { settings } = visit
   settings.engine.report(visit.primary, outcome)
   if (settings.onHit !== undefined) tellHit(settings, visit.req, visit.res, outcome)
-  replay(visit, entry, outcome, now)
+  replay(client, entry, outcome, now)
 }
 
 function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerResponse, outcome: Outcome): void {
@@ -301,7 +312,7 @@ function answerUncached(res: ServerResponse): void {
 }
 
 /** A fill that is under way and that this request may share. */
-function joinable(visit: Visit, miss: Miss): Flight<ResponseEntry> | undefined {
+function joinable(visit: Visit, miss: Miss): Flight<Landing> | undefined {
   if (visit.credentials !== undefined) return undefined
   return visit.settings.engine.responses.join(visit, miss, visit.headers)
 }
@@ -314,15 +325,53 @@ interface Waiting {
 }
 
 /** Wait for somebody else's fill, but no longer than the lock wait, then share it or go on. */
-function wait(visit: Visit, flight: Flight<ResponseEntry>, { miss, why, since }: Waiting): void {
-  const { responses, clock, reachable } = visit.settings.engine
+function wait(visit: Visit, flight: Flight<Landing>, { miss, why, since }: Waiting): void {
+  const { responses, reachable } = visit.settings.engine
+  const request = waitingRequest(visit, since)
   // I23: with Redis away nothing says who has written since a fill began; only one that began later will do.
   const isUsable = reachable || flight.startedAt >= since
-  const timeoutMs = LOCK_WAIT_MS - (clock.monotonic() - since)
-  responses
-    .await(flight, { target: visit, headers: visit.headers, timeoutMs })
-    .then((found) => (isUsable ? decide(visit, found, since) : forward(visit, miss, why, since)))
-    .catch((cause) => failed(visit, cause))
+  const over = isUsable
+    ? responses.awaitFirst(flight, request).then((found) => share(visit, flight, found, since))
+    : responses.await(flight, request).then(() => forward(visit, miss, why, since))
+  over.catch((cause) => failed(visit, cause))
+}
+
+function waitingRequest(visit: Visit, since: number): WaitingRequest {
+  const timeoutMs = LOCK_WAIT_MS - (visit.settings.engine.clock.monotonic() - since)
+  return { target: visit, headers: visit.headers, timeoutMs }
+}
+
+/** Take what a fill has brought. What is still being made may be begun with where it answers as it is; else its end counts. */
+async function share(
+  visit: Visit,
+  flight: Flight<Landing>,
+  found: Lookup | LiveResponse,
+  since: number,
+): Promise<void> {
+  if (found.kind !== 'live') return decide(visit, found, since)
+  const { engine } = visit.settings
+  if (!follow(visit, found)) decide(visit, await engine.responses.await(flight, waitingRequest(visit, since)), since)
+}
+
+/** Answer with a response while it is made; false where that cannot be. */
+function follow(visit: Visit, live: LiveResponse): boolean {
+  const { method, headers, res, settings } = visit
+  const { events, clock } = settings.engine
+  const { entry } = live
+  // RNG-20: parts are cut from the whole.
+  if (entry === undefined || headers.range !== undefined) return false
+  const now = clock.now()
+  const reuse = judge(visit, entry, now)
+  if (reuse.kind !== 'serve' || !live.admits()) return false
+  const onError = (cause: unknown): void => events.emit('error', { where: 'collapse', cause })
+  const copy = new LiveCopy({ live, method, res, onError })
+  answer(visit, entry, collapsed(entry, reuse.rule, now), now, { method, headers, settings, res: copy })
+  return true
+}
+
+/** Somebody else's fill was this one's answer. */
+function collapsed({ staleAt }: ResponseEntry, rule: string, now: number): Outcome {
+  return { hit: false, forward: 'uri-miss', ttl: secondsLeft(staleAt, now), collapsed: true, rule }
 }
 
 /** Why the handler's answer is of no use to others. */

@@ -79,13 +79,13 @@ function hasContentLength(status: number): boolean {
   return status >= 200 && status !== 204 && status !== 304
 }
 
-/** Make a response ready to be sent. */
-export function storedResponse(parts: ResponseParts): StoredResponse {
-  return assembledResponse(parts, parts.body)
+/** Make a response ready to be sent; `length` is that of the body where it is still on its way. */
+export function storedResponse(parts: ResponseParts, length?: number): StoredResponse {
+  return assembledResponse(parts, parts.body, length)
 }
 
 /** The same where the body comes from elsewhere. */
-export function assembledResponse(parts: ResponseHead, body: Buffer): StoredResponse {
+export function assembledResponse(parts: ResponseHead, body: Buffer, length: number = body.length): StoredResponse {
   const head: string[] = []
   const notModifiedHead: string[] = []
   const seen = new Set<string>()
@@ -106,7 +106,7 @@ export function assembledResponse(parts: ResponseHead, body: Buffer): StoredResp
     head.push(name, value)
     if (!NOT_IN_304.has(lower)) notModifiedHead.push(name, value)
   }
-  if (hasContentLength(parts.status)) head.push('Content-Length', String(body.length))
+  if (hasContentLength(parts.status)) head.push('Content-Length', String(length))
   const generatedAt = date === undefined ? undefined : parseHttpDate(date, Number.NaN)
   // The entry's own date says which century a two-digit year is in (RFC 9110 s. 5.6.7).
   const lastModifiedAt = modified === undefined ? undefined : parseHttpDate(modified, generatedAt ?? Number.NaN)

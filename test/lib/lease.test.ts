@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Flight, Flights, LOCK_WAIT_MS } from '../../lib/lease.ts'
+import { Flight, Flights, Gauge, LOCK_WAIT_MS } from '../../lib/lease.ts'
 
 /** Flights on a monotonic clock that a test moves. */
 function makeFlights(): { readonly flights: Flights<string>; advance(ms: number): void } {
@@ -31,11 +31,55 @@ describe('Flight', () => {
     expect(await flight.wait(1_000)).to.equal('late')
   })
 
+  it('hands out what can be had before the end to those who ask for it', async () => {
+    const flight = new Flight<string>({}, 0)
+    const [first, last] = [flight.waitForFirst(1_000), flight.wait(1_000)]
+    expect(flight.early).to.equal(undefined)
+    flight.announce('some')
+    expect([flight.early, await first]).to.deep.equal(['some', 'some'])
+    flight.land('all')
+    expect([await last, await flight.waitForFirst(1_000)]).to.deep.equal(['all', 'some'])
+  })
+
+  it('hands out its result where there was nothing before', async () => {
+    const flight = new Flight<string>({}, 0)
+    const first = flight.waitForFirst(1_000)
+    flight.land('all')
+    expect(await first).to.equal('all')
+    expect(await new Flight<string>({}, 0).waitForFirst(1)).to.equal(undefined)
+  })
+
+  it('counts those who depend on it, with those of others', async () => {
+    const all = new Gauge(10)
+    const [one, other] = [new Flight<string>({}, 0, all), new Flight<string>({}, 0, all)]
+    const waiting = [one.wait(1_000), one.waitForFirst(1_000), other.wait(1_000)]
+    one.count(1)
+    expect([one.waiters, other.waiters, all.stats().current]).to.deep.equal([3, 1, 4])
+    one.land('done')
+    other.land('done')
+    await Promise.all(waiting)
+    one.count(-1)
+    expect(all.stats()).to.deep.equal({ limit: 10, current: 0, peak: 4, refused: 0 })
+  })
+
   it('keeps the first result', async () => {
     const flight = new Flight<string>({}, 0)
     flight.land(undefined)
     flight.land('second')
     expect(await flight.wait(1_000)).to.equal(undefined)
+  })
+})
+
+describe('Gauge', () => {
+  it('admits what is within the limit, and counts what is not', () => {
+    const gauge = new Gauge(3)
+    expect(gauge.admits(3)).to.equal(true)
+    gauge.add(2)
+    expect([gauge.admits(1), gauge.admits(2)]).to.deep.equal([true, false])
+    gauge.add(-1)
+    expect(gauge.admits(2)).to.equal(true)
+    gauge.refuse()
+    expect(gauge.stats()).to.deep.equal({ limit: 3, current: 1, peak: 2, refused: 2 })
   })
 })
 
@@ -63,6 +107,15 @@ describe('Flights', () => {
     expect(flights.join('a', stamp)).to.equal(flight)
     advance(1)
     expect(flights.join('a', stamp)).to.equal(undefined)
+  })
+
+  it('lets others join one that takes longer where something of it can be had, but not after an invalidation', () => {
+    const { flights, advance } = makeFlights()
+    const flight = flights.begin('a', stamp)
+    flight?.announce('some')
+    advance(LOCK_WAIT_MS)
+    expect(flights.join('a', stamp)).to.equal(flight)
+    expect(flights.join('a', {})).to.equal(undefined)
   })
 
   it('ends a flight when it lands, but not the one that has replaced it', async () => {

@@ -1,7 +1,16 @@
 import { expect } from 'chai'
 import type { RequestHeaders } from '../../lib/http/fields.ts'
 import { keyPrefix, primaryKey } from '../../lib/key.ts'
-import { type Fill, type FillTarget, type Lookup, MAX_VARIANTS, type Miss, Responses } from '../../lib/responses.ts'
+import type { Flight } from '../../lib/lease.ts'
+import {
+  type Fill,
+  type FillTarget,
+  type Landing,
+  type Lookup,
+  MAX_VARIANTS,
+  type Miss,
+  Responses,
+} from '../../lib/responses.ts'
 import { MemoryStore } from '../../lib/stores/memory.ts'
 import type { InvalidationTargets } from '../../lib/stores/store.ts'
 import { responseParts } from '../support/entries.ts'
@@ -118,6 +127,36 @@ describe('Responses', () => {
       const waiting = responses.await(fill.flight as never, { target, headers: { a: '2' }, timeoutMs: 1_000 })
       commit(fill, 'one', ['a'], { a: '1' })
       expect(bodyOf(await waiting)).to.equal('vary-miss')
+    })
+
+    it('is waited for by 1,000 at most; the next one begins another', async () => {
+      const fill = responses.begin(target, MISS, {}, true)
+      const request = { target, headers: {}, timeoutMs: 1_000 }
+      const join = (): Flight<Landing> | undefined => responses.join(target, MISS, {})
+      const waiting = Array.from({ length: 1_000 }, () => responses.awaitFirst(join() as Flight<Landing>, request))
+      expect(join()).to.equal(undefined)
+      expect(responses.stats().waiters).to.deep.equal({ limit: 10_000, current: 1_000, peak: 1_000, refused: 1 })
+      const another = responses.begin(target, MISS, {}, true)
+      expect(join()).to.equal(another.flight)
+      commit(fill, 'shared')
+      for (const found of await Promise.all(waiting)) expect(bodyOf(found as Lookup)).to.equal('shared')
+      expect(responses.stats().waiters.current).to.equal(0)
+    })
+
+    it('is waited for by nobody where 10,000 wait in all', async () => {
+      const waiting: Promise<unknown>[] = []
+      const targets = Array.from({ length: 11 }, (_, index) => ({ ...target, primary: `${target.primary}${index}` }))
+      const fills = targets.map((one) => responses.begin(one, MISS, {}, true))
+      for (const one of targets.slice(0, 10))
+        for (let count = 0; count < 1_000; count++) {
+          const flight = responses.join(one, MISS, {}) as Flight<Landing>
+          waiting.push(responses.await(flight, { target: one, headers: {}, timeoutMs: 1_000 }))
+        }
+      expect(responses.join(targets[10] as FillTarget, MISS, {})).to.equal(undefined)
+      expect(responses.stats().waiters).to.include({ current: 10_000, refused: 1 })
+      for (const fill of fills) responses.abandon(fill, false)
+      await Promise.all(waiting)
+      expect(responses.stats().waiters.current).to.equal(0)
     })
 
     it('is one for each variant where the Vary is known', () => {

@@ -46,6 +46,20 @@ for (const framework of FRAMEWORKS) {
       expect(waiters()).to.equal(500)
     })
 
+    it('runs a handler of half a second once for 500', async () => {
+      const cached = cacheMiddleware({ cache: bench.cache })
+      let calls = 0
+      const site = await openSite(
+        makeListener(framework, [cached], (_req, res) => {
+          calls++
+          setTimeout(() => res.end('made once'), 500)
+        }),
+      )
+      const answers = await Promise.all(Array.from({ length: 500 }, () => site.get('/a')))
+      expect(new Set(answers.map(({ text }) => text))).to.deep.equal(new Set(['made once']))
+      expect(calls).to.equal(1)
+    })
+
     it('gives each its own answer, and its own cookie, where it may not be shared', async () => {
       const site = await start()
       const asks = Array.from({ length: 50 }, () => site.get('/a'))

@@ -8,6 +8,7 @@ import { type Companion, startCompanion } from '../faults/outages/companion.ts'
 import type { MemberAnswers, MemberOptions } from '../faults/outages/member.ts'
 import { listen, type Running } from '../support/app.ts'
 import { type Answer, exchange, openExchange, type RequestShape } from '../support/http-client.ts'
+import { Reading } from '../support/reading.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { eventually, isHit } from '../support/sharing.ts'
 
@@ -102,6 +103,58 @@ for (const [tiers, memory] of [
       expect(others.map(({ calls }) => calls)).to.deep.equal([0, 0, 0])
       expect(answers[1]?.header('cache-status')).to.match(/^cachewell; fwd=uri-miss; ttl=\d+; collapsed/)
       expect(await leases()).to.deep.equal([])
+    })
+
+    it('run one handler of half a second for 500 requests at once', async () => {
+      const slow: Handler = (_req, res) => {
+        res.setHeader('Cache-Control', 'max-age=60')
+        setTimeout(() => res.end('made once'), 500)
+      }
+      const nodes = [await start(slow), await start(slow), await start(slow), await start(slow)] as const
+      const answers = await Promise.all(Array.from({ length: 500 }, (_, at) => nodes[(at % 4) as 0].get()))
+      expect(new Set(answers.map(({ text }) => text))).to.deep.equal(new Set(['made once']))
+      expect(nodes.reduce((sum, { calls }) => sum + calls, 0)).to.equal(1)
+    })
+
+    it('share in each what is made there, and what is stored among them', async () => {
+      const made: ServerResponse[] = []
+      const a = await start((_req, res) => void made.push(res))
+      const b = await start(() => {})
+      const first = a.get()
+      await eventually(() => made.length === 1)
+      const near = new Reading(a.port, { path: '/x' })
+      await eventually(() => a.cache.stats().limits.waiters.current === 1)
+      const far = new Reading(b.port, { path: '/x' })
+      await eventually(() => b.cache.stats().limits.flights.current === 1)
+      made[0]?.writeHead(200, { ...PUBLIC, 'Content-Length': 10 })
+      made[0]?.write('first')
+      await near.reaches('first')
+      expect(far.begun).to.equal(false)
+      made[0]?.end('+last')
+      for (const answer of await Promise.all([first, near.end(), far.end()])) expect(answer.text).to.equal('first+last')
+      expect([a.calls, b.calls]).to.deep.equal([1, 0])
+    })
+
+    it('let nobody begin with what another process has made wrong meanwhile', async () => {
+      const made: ServerResponse[] = []
+      const a = await start((_req, res) => void made.push(res))
+      const b = await start(() => {})
+      const first = a.get()
+      await eventually(() => made.length === 1)
+      const before = new Reading(a.port, { path: '/x' })
+      await eventually(() => a.cache.stats().limits.waiters.current === 1)
+      made[0]?.writeHead(200, { ...PUBLIC, 'Content-Length': 10 })
+      made[0]?.write('first')
+      await before.reaches('first')
+      await b.cache.invalidate({ urls: ['/x'] })
+      const after = a.get()
+      await eventually(() => made.length === 2)
+      made[1]?.writeHead(200, PUBLIC).end('new')
+      expect((await after).text).to.equal('new')
+      made[0]?.end('+last')
+      expect((await before.end()).text).to.equal('first+last')
+      expect((await first).text).to.equal('first+last')
+      for (const node of [a, b]) expect((await node.get()).text).to.equal('new')
     })
 
     it('run one loader, and the others get what it stored', async () => {

@@ -1,5 +1,5 @@
 import type { Entry } from '../../lib/entry.ts'
-import { type ResponseParts, storedResponse } from '../../lib/http/stored-response.ts'
+import { type ResponseParts, type StoredResponse, storedResponse } from '../../lib/http/stored-response.ts'
 import { keyPrefix, primaryKey, serviceKey, tagOf } from '../../lib/key.ts'
 import type { Store } from '../../lib/stores/store.ts'
 
@@ -34,7 +34,12 @@ export function valueEntry(store: Store, now: number, key: string, wishes: Entry
 }
 
 /** A stored response, filled as of now in this store. */
-export function responseEntry(store: Store, now: number, path: string, wishes: EntryWishes = {}): Entry {
+export function responseEntry(
+  store: Store,
+  now: number,
+  path: string,
+  wishes: EntryWishes = {},
+): Entry<StoredResponse> {
   const uri = `http://example.test${path}`
   const key = primaryKey(keyPrefix(1, 'app'), uri)
   const { incarnation, seq } = store.ledger(key).token
