@@ -1,41 +1,28 @@
-import { LRUCache } from 'lru-cache'
 import { type Claimed, claimFill } from './claim.ts'
 import type { Clock } from './clock.ts'
 import { type Entry, isFresh, type VariantIndex } from './entry.ts'
 import type { RequestHeaders } from './http/fields.ts'
 import { type ResponseParts, type StoredResponse, storedResponse } from './http/stored-response.ts'
-import { variantValues } from './http/vary.ts'
-import { tagOf, variantKey } from './key.ts'
+import { tagOf } from './key.ts'
 import { type Bound, type Flight, Flights, Gauge, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { type GrowingBody, LiveResponse } from './live-response.ts'
-import { pause } from './pause.ts'
 import type { Awaitable, FillLease, SetResult, Store } from './stores/store.ts'
+import { ENTRY_OVERHEAD, type IndexEntry, type IndexedFill, keyOfVariant, VariantIndexes } from './variant-index.ts'
 
 /**
  * Stored responses by request: the HTTP face of the service. A resource without `Vary` is one entry under its primary key; one
  * that varies has an index there, naming the `Vary` sets it has shown and the variants kept (RFC 9111 s. 4.1).
  */
 
-/** How many variants of one resource are kept; beyond, the oldest goes. */
-export const MAX_VARIANTS = 64
-/** For how many resources it is remembered how they vary. */
-const MAX_HINTS = 10_000
-/** How often a place in the index is fought for, and for how long (ms, times the attempt) others are let go first at most. */
-const MAX_INDEXINGS = 16
-const INDEXING_PAUSE_MS = 4
-/** How many different `Vary` sets of one resource are remembered. */
-const MAX_VARY_SETS = 8
 /** How many requests wait for the answer to another one, for one and in all; beyond, the handler is asked once more. */
 const MAX_WAITERS_OF_ONE = 1_000
 const MAX_WAITERS = 10_000
 /** Bytes of bodies that are shared while they are made; beyond, those who wait do so until one is whole. */
 const MAX_SHARED_BYTES = 64 * 1024 ** 2
-/** What an entry, and each text in it, counts for beside its characters and body (bytes), as measured on the heap. */
-const ENTRY_OVERHEAD = 1_800
+/** What each text in an entry counts for beside its characters (bytes), as measured on the heap. */
 const TEXT_OVERHEAD = 48
 
 export type ResponseEntry = Entry<StoredResponse>
-export type IndexEntry = Entry<VariantIndex>
 
 /** Nothing to answer with, and why; with the index where the resource is known. */
 export interface Miss {
@@ -68,15 +55,9 @@ export interface RecordedResponse extends ResponseParts {
 }
 
 /** The right to fill one resource, as of one state of the ledger. */
-export interface Fill {
+export interface Fill extends IndexedFill {
   /** The key under which others wait: the resource, or the variant where its `Vary` is known. */
   readonly flightKey: string
-  readonly primary: string
-  readonly uri: string
-  readonly path: string
-  readonly incarnation: string
-  readonly seq: number
-  readonly index: IndexEntry | undefined
   /** Undefined when nobody may wait for this fill. */
   readonly flight: Flight<Landing> | undefined
   /** Undefined where no other process was asked. */
@@ -99,21 +80,15 @@ export class Responses {
   readonly #waiting = new Gauge(MAX_WAITERS)
   /** Bytes of bodies that are shared while they are made. */
   readonly #room = new Gauge(MAX_SHARED_BYTES)
-  /** The `Vary` sets of resources, so that index and variant can be read from Redis in one go. */
-  readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
-  /** Changes of the index of a resource that are under way, the last one of each. */
-  readonly #indexing = new Map<string, Promise<void>>()
+  readonly #indexes: VariantIndexes
   readonly #get: Read = (key, now) => this.#store.get(key, now)
   readonly #reread: Read = (key) => this.#store.reread(key)
-  /** Of the resource that was indexed last. */
-  #variants = 0
-  #variantsRefused = 0
-  #variantsPeak = 0
 
   constructor({ store, clock }: { readonly store: Store; readonly clock: Required<Clock> }) {
     this.#store = store
     this.#clock = clock
     this.#flights = new Flights(clock, this.#waiting)
+    this.#indexes = new VariantIndexes(store)
   }
 
   /** The entry that answers this request, were it fresh, without a promise where memory has it. `now`: as the clock has just said. */
@@ -124,16 +99,10 @@ export class Responses {
   #lookup(primary: string, headers: RequestHeaders, read: Read, now?: number): Awaitable<Lookup> {
     const found = read(primary, now)
     if (!(found instanceof Promise)) return this.#select(primary, found, headers, read)
-    const ahead = new Map(this.#hinted(primary, headers).map((key) => [key, read(key)] as const))
+    const ahead = new Map(this.#indexes.hinted(primary, headers).map((key) => [key, read(key)] as const))
     return found.then((entry) =>
       this.#select(primary, entry, headers, (key) => (ahead.has(key) ? ahead.get(key) : read(key)), true),
     )
-  }
-
-  /** The variants that this request would select if the resource still varied as it did. */
-  #hinted(primary: string, headers: RequestHeaders): readonly string[] {
-    const sets = this.#hints.get(primary) ?? []
-    return sets.map((names) => keyOfVariant(primary, names, headers)).filter((key) => key !== undefined)
   }
 
   /** The same from memory alone; undefined where that has nothing. */
@@ -158,7 +127,7 @@ export class Responses {
     if (found.kind !== 'variants') return NOTHING_STORED
     const index = found as IndexEntry
     const { sets } = index.value
-    if (isRemote) this.#hints.set(primary, sets)
+    if (isRemote) this.#indexes.remember(primary, sets)
     const miss: Miss = { kind: 'miss', reason: 'vary-miss', index }
     const candidates: Awaitable<Entry | undefined>[] = []
     for (const names of sets) {
@@ -315,7 +284,7 @@ export class Responses {
       return 'fenced'
     }
     const result = this.#store.set(entry, fill.lease)
-    if (entry.key !== fill.primary) this.#index(fill, entry)
+    if (entry.key !== fill.primary) this.#indexes.add(fill, entry)
     return result
   }
 
@@ -388,12 +357,7 @@ export class Responses {
       flights: this.#flights.stats(),
       waiters: this.#waiting.stats(),
       shared: this.#room.stats(),
-      variants: {
-        limit: MAX_VARIANTS,
-        current: this.#variants,
-        peak: this.#variantsPeak,
-        refused: this.#variantsRefused,
-      },
+      variants: this.#indexes.stats(),
     }
   }
 
@@ -426,83 +390,6 @@ export class Responses {
       value,
     }
   }
-
-  /** Put a variant on the resource's index, newest first, and let the oldest go beyond the limit. */
-  #index(fill: Fill, entry: ResponseEntry): void {
-    const { primary } = fill
-    const underWay = this.#indexing.get(primary)
-    if (underWay !== undefined) {
-      // One after the other in this process: only others are to be fought.
-      this.#follow(
-        primary,
-        underWay.then(() => this.#settleIndex(fill, entry, Promise.resolve('fenced'))),
-      )
-      return
-    }
-    const present = this.#store.peek(primary)
-    const index = this.#indexed(fill, entry, isIndex(present) ? present : fill.index)
-    const result = this.#store.set(index)
-    if (!(result instanceof Promise)) return
-    this.#hints.set(primary, index.value.sets)
-    this.#follow(primary, this.#settleIndex(fill, entry, result))
-  }
-
-  #follow(primary: string, settled: Promise<void>): void {
-    const done = settled.finally(() => {
-      if (this.#indexing.get(primary) === done) this.#indexing.delete(primary)
-    })
-    this.#indexing.set(primary, done)
-  }
-
-  /** Other processes put variants of theirs on it: made anew from what they have stored, as often as it takes. */
-  async #settleIndex(fill: Fill, entry: ResponseEntry, first: Promise<SetResult>): Promise<void> {
-    let result = await first
-    for (let attempt = 0; attempt < MAX_INDEXINGS && result === 'fenced'; attempt++) {
-      await pause(Math.random() * INDEXING_PAUSE_MS * attempt)
-      const present = await this.#store.reread(fill.primary)
-      result = await this.#store.set(this.#indexed(fill, entry, isIndex(present) ? present : undefined))
-    }
-  }
-
-  #indexed(fill: Fill, entry: ResponseEntry, before: IndexEntry | undefined): IndexEntry {
-    const names = entry.value.vary
-    const others = (before?.value.sets ?? []).filter((set) => set.join() !== names.join())
-    const sets = [names, ...others].slice(0, MAX_VARY_SETS)
-    const variants = [entry.key, ...(before?.value.variants ?? []).filter((key) => key !== entry.key)]
-    const surplus = variants.splice(MAX_VARIANTS)
-    this.#variants = variants.length
-    this.#variantsPeak = Math.max(this.#variantsPeak, variants.length)
-    if (surplus.length > 0) {
-      this.#variantsRefused += surplus.length
-      void this.#store.evict(surplus)
-    }
-    const deleteAt = Math.max(entry.deleteAt, before?.deleteAt ?? 0)
-    return {
-      kind: 'variants',
-      key: fill.primary,
-      name: fill.path,
-      cachedAt: entry.cachedAt,
-      staleAt: deleteAt,
-      deleteAt,
-      tags: [tagOf.uri(fill.uri), tagOf.path(fill.path)],
-      incarnation: fill.incarnation,
-      seq: fill.seq,
-      // Counts its changes: one that was made without knowing of the last is refused.
-      fence: (before?.fence ?? 0) + 1,
-      size: ENTRY_OVERHEAD + 2 * fill.primary.length + variants.join().length,
-      value: { sets, variants },
-    }
-  }
-}
-
-function isIndex(entry: Entry | undefined): entry is IndexEntry {
-  return entry?.kind === 'variants'
-}
-
-function keyOfVariant(primary: string, names: readonly string[], headers: RequestHeaders): string | undefined {
-  if (names.length === 0) return variantKey(primary, names, [])
-  const values = variantValues(names, headers)
-  return values === undefined ? undefined : variantKey(primary, names, values)
 }
 
 /** What a fill for somebody else has brought, where it answers this request, too. */

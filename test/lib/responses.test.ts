@@ -2,17 +2,10 @@ import { expect } from 'chai'
 import type { RequestHeaders } from '../../lib/http/fields.ts'
 import { keyPrefix, primaryKey } from '../../lib/key.ts'
 import type { Flight } from '../../lib/lease.ts'
-import {
-  type Fill,
-  type FillTarget,
-  type Landing,
-  type Lookup,
-  MAX_VARIANTS,
-  type Miss,
-  Responses,
-} from '../../lib/responses.ts'
+import { type Fill, type FillTarget, type Landing, type Lookup, type Miss, Responses } from '../../lib/responses.ts'
 import { MemoryStore } from '../../lib/stores/memory.ts'
 import type { InvalidationTargets } from '../../lib/stores/store.ts'
+import { MAX_VARIANTS } from '../../lib/variant-index.ts'
 import { responseParts } from '../support/entries.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
