@@ -65,7 +65,7 @@ export interface Stats {
   readonly timestamp: string
   readonly counters: Counters
   readonly limits: Readonly<
-    Record<'memory' | 'flights' | 'waiters' | 'shared' | 'variants' | 'refreshes' | 'tags', Limit>
+    Record<'memory' | 'flights' | 'waiters' | 'shared' | 'variants' | 'refreshes' | 'codings' | 'tags', Limit>
   >
   readonly redis: {
     readonly configured: boolean
@@ -145,7 +145,7 @@ export class Cache extends Values {
 
   /** What the cache did so far, at once. */
   stats(): Stats {
-    const { statistics, store, redis, responses, refreshes, clock, reachable } = this.engine
+    const { statistics, store, redis, responses, refreshes, codings, clock, reachable } = this.engine
     const { counters, hitRate } = statistics
     const own = store.stats()
     const { flights, waiters, shared, variants } = responses.stats()
@@ -168,6 +168,7 @@ export class Cache extends Values {
         shared,
         variants,
         refreshes,
+        codings: codings.stats(),
         tags: statistics.tags,
       },
       redis: {

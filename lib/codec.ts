@@ -1,7 +1,14 @@
 import { promisify } from 'node:util'
 import { crc32, deflateRaw, inflateRaw } from 'node:zlib'
 import type { Entry, VariantIndex } from './entry.ts'
-import { assembledResponse, type ResponseHead, type ResponseParts } from './http/stored-response.ts'
+import { codedSize, isCompressedType } from './http/content-coding.ts'
+import { DeflatedGzip } from './http/gzip.ts'
+import {
+  assembledResponse,
+  type ResponseHead,
+  type ResponseParts,
+  type StoredResponse,
+} from './http/stored-response.ts'
 import type { Awaitable } from './stores/store.ts'
 
 /**
@@ -83,10 +90,14 @@ export function decodeEntry(frame: Buffer, expectedKey: string | undefined): Awa
   const meta = readMeta(frame.toString('utf8', HEADER_BYTES, metaEnd))
   if (meta === undefined || (expectedKey !== undefined && meta.key !== expectedKey)) return undefined
   const stored = frame.subarray(metaEnd)
-  const finish = (body: Buffer): Entry | undefined =>
-    body.length === plainBytes ? entryOf(meta, coherence, body, (flags & FLAG_TEXT) !== 0) : undefined
-  if ((flags & FLAG_DEFLATED) === 0) return finish(stored)
-  return inflate(stored, { maxOutputLength: Math.max(1, plainBytes) }).then(finish, () => undefined)
+  const isText = (flags & FLAG_TEXT) !== 0
+  if ((flags & FLAG_DEFLATED) === 0) {
+    return stored.length === plainBytes ? entryOf(meta, coherence, valueOf(meta, stored, isText)) : undefined
+  }
+  return inflate(stored, { maxOutputLength: Math.max(1, plainBytes) }).then(
+    (body) => (body.length === plainBytes ? deflatedEntryOf(meta, coherence, { stored, body, isText }) : undefined),
+    () => undefined,
+  )
 }
 
 /** The coherence fields of a frame, from its fixed header alone; undefined when it is no frame of this version. */
@@ -157,15 +168,11 @@ function valueBody(value: unknown): PlainBody {
   return { body: Buffer.from(value), flags: FLAG_TEXT, compressible: true }
 }
 
-/** Content types whose bytes are compressed already. */
-const COMPRESSED_TYPES =
-  /^(?:image\/(?!svg)|video\/|audio\/|font\/woff|application\/(?:zip|gzip|x-gzip|zstd|x-7z|x-rar|pdf))/i
-
 function isCompressible(fields: ResponseParts['fields']): boolean {
   for (const [name, value] of fields) {
     const lower = name.toLowerCase()
     if (lower === 'content-encoding') return false
-    if (lower === 'content-type' && COMPRESSED_TYPES.test(value)) return false
+    if (lower === 'content-type' && isCompressedType(value)) return false
   }
   return true
 }
@@ -175,7 +182,7 @@ function metaOf(entry: Entry): EntryMeta {
   const common = { kind, key, name, cachedAt, staleAt, deleteAt, tags, size }
   if (kind === 'variants') return { ...common, variants: entry.value as VariantIndex }
   if (kind === 'value') return common
-  const parts = entry.value as ResponseParts
+  const parts = entry.value as StoredResponse
   // Named one by one: what a StoredResponse computes is computed again by the reader.
   const {
     status,
@@ -194,6 +201,8 @@ function metaOf(entry: Entry): EntryMeta {
   } = parts
   return {
     ...common,
+    // Codings are no part of the frame: each process has its own.
+    size: parts.coded.reduce((left, one) => left - codedSize(one), size),
     response: {
       status,
       reason,
@@ -212,8 +221,21 @@ function metaOf(entry: Entry): EntryMeta {
   }
 }
 
+interface DeflatedBody {
+  readonly stored: Buffer
+  readonly body: Buffer
+  readonly isText: boolean
+}
+
+/** Clients that take gzip get what Redis keeps, so that nothing is compressed again. */
+function deflatedEntryOf(meta: EntryMeta, coherence: FrameCoherence, { stored, body, isText }: DeflatedBody): Entry {
+  if (meta.response === undefined) return entryOf(meta, coherence, valueOf(meta, body, isText))
+  const value = assembledResponse(meta.response, body, [new DeflatedGzip(stored, body, crc32)])
+  return entryOf(meta, coherence, value, value.codable ? stored.length : 0)
+}
+
 // Member by member: `...` takes several times as long, on each hit in Redis.
-function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isText: boolean): Entry {
+function entryOf(meta: EntryMeta, coherence: FrameCoherence, value: unknown, moreBytes = 0): Entry {
   return {
     kind: meta.kind,
     key: meta.key,
@@ -222,11 +244,11 @@ function entryOf(meta: EntryMeta, coherence: FrameCoherence, body: Buffer, isTex
     staleAt: meta.staleAt,
     deleteAt: meta.deleteAt,
     tags: meta.tags,
-    size: meta.size,
+    size: meta.size + moreBytes,
     incarnation: coherence.incarnation,
     seq: coherence.seq,
     fence: coherence.fence,
-    value: valueOf(meta, body, isText),
+    value,
   }
 }
 

@@ -1,6 +1,7 @@
 import { Statistics } from './analytics/statistics.ts'
 import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-options.ts'
 import { type Clock, SystemClock, withMonotonic } from './clock.ts'
+import { Codings } from './codings.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
 import { impliedTags, keyOfTag } from './key.ts'
@@ -44,6 +45,7 @@ export class Engine {
   readonly redis: RedisStore | undefined
   readonly redisRequired: boolean
   readonly responses: Responses
+  readonly codings: Codings
   /** How long an invalidation may take before it counts as unconfirmed (ms). */
   readonly timeoutMs: number
   readonly #maxOrigin: number
@@ -98,6 +100,7 @@ export class Engine {
       staleIfRedisDown: read.staleIfRedisDown ?? 0,
     })
     this.responses = new Responses({ store: this.store, clock: this.clock })
+    this.codings = new Codings({ store: this.store, events: this.events })
     this.events.on('error', () => this.statistics.increment('errors'))
     this.events.on('unconfirmed', () => this.statistics.increment('unconfirmed'))
   }

@@ -1,8 +1,9 @@
 import { type Claimed, claimFill } from './claim.ts'
 import type { Clock } from './clock.ts'
 import { type Entry, isFresh, type VariantIndex } from './entry.ts'
+import { type CodedBody, codedSize } from './http/content-coding.ts'
 import type { RequestHeaders } from './http/fields.ts'
-import { type ResponseParts, type StoredResponse, storedResponse } from './http/stored-response.ts'
+import { type ResponseParts, type StoredResponse, storedResponse, withCodings } from './http/stored-response.ts'
 import { tagOf } from './key.ts'
 import { type Bound, type Flight, Flights, Gauge, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { type GrowingBody, LiveResponse } from './live-response.ts'
@@ -52,6 +53,8 @@ export interface RecordedResponse extends ResponseParts {
   readonly staleAt: number
   readonly deleteAt: number
   readonly tags: readonly string[]
+  /** What is at hand of its body in other codings. @default nothing */
+  readonly coded?: readonly CodedBody[]
 }
 
 /** The right to fill one resource, as of one state of the ledger. */
@@ -283,7 +286,7 @@ export class Responses {
       this.#release(fill, 0)
       return 'fenced'
     }
-    const result = this.#store.set(entry, fill.lease)
+    const result = this.#store.set(withCodingsOf(present, entry), fill.lease)
     if (entry.key !== fill.primary) this.#indexes.add(fill, entry)
     return result
   }
@@ -366,13 +369,14 @@ export class Responses {
    * still on its way.
    */
   entryOf(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders, length?: number): ResponseEntry | undefined {
-    const { cachedAt, staleAt, deleteAt, tags, ...parts } = recorded
+    const { cachedAt, staleAt, deleteAt, tags, coded, ...parts } = recorded
     // A resource that is indexed keeps its answers without `Vary` as one more variant.
     const varies = parts.vary.length > 0 || fill.index !== undefined
     const key = varies ? keyOfVariant(fill.primary, parts.vary, headers) : fill.primary
     if (key === undefined) return undefined
-    const value = storedResponse(parts, length)
+    const value = storedResponse(parts, { coded, length })
     let size = ENTRY_OVERHEAD + 3 * key.length + value.body.length
+    for (const one of value.coded) size += codedSize(one)
     for (const text of value.head) size += TEXT_OVERHEAD + text.length
     for (const tag of tags) size += TEXT_OVERHEAD + tag.length
     return {
@@ -400,6 +404,16 @@ function answering(entry: ResponseEntry, target: FillTarget, headers: RequestHea
   if (vary.length > 0) return { kind: 'miss', reason: 'vary-miss', index: undefined }
   // NVS-6: those who wait under one key for several URLs may get an answer that is good for one of them alone.
   return tags.includes(tagOf.uri(target.uri)) ? entry : NOTHING_STORED
+}
+
+/** The same bytes again, as most refreshes bring: what was made of them is still right. */
+function withCodingsOf(present: Entry | undefined, entry: ResponseEntry): ResponseEntry {
+  const { value } = entry
+  if (!value.codable || value.coded.length > 0 || present?.kind !== 'response') return entry
+  const { coded, body } = (present as ResponseEntry).value
+  if (coded.length === 0 || !body.equals(value.body)) return entry
+  const size = coded.reduce((sum, one) => sum + codedSize(one), entry.size)
+  return { ...entry, size, value: withCodings(value, coded) }
 }
 
 function flightKey(primary: string, index: IndexEntry | undefined, headers: RequestHeaders): string {

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import weakEtag from 'etag'
+import { heldTag, ownConditions, withOwnConditions } from '../lib/http/coded-tag.ts'
+import { validatorsOf } from '../lib/http/conditional.ts'
 import { formatHttpDate } from '../lib/http/dates.ts'
 import { type Fields, fieldValue, type RequestHeaders } from '../lib/http/fields.ts'
 import { isStorableWrite } from '../lib/http/methods.ts'
@@ -10,6 +12,7 @@ import type { Fill, FillTarget, ResponseEntry } from '../lib/responses.ts'
 import { type Annotation, Annotations } from './annotations.ts'
 import { hasClientLeft } from './client-left.ts'
 import { selectPart } from './client-part.ts'
+import { codeLater, isNegotiated } from './coding.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { asSent } from './head-encoding.ts'
 import { reasonOf } from './http2.ts'
@@ -25,6 +28,7 @@ import { isError, isFailure } from './revalidation.ts'
 import type { Settings } from './settings.ts'
 import { StatusField } from './status-field.ts'
 import { Substitute } from './substitute.ts'
+import { VaryField } from './vary-field.ts'
 
 /**
  * One request that went to its handler: what the handler sees of it, what is said about its response on the way, whether that may
@@ -87,8 +91,11 @@ export class Exchange implements Watcher {
   readonly #outer: OuterFields
   readonly #inner: InnerRequest
   readonly #statusField: StatusField
+  readonly #varyField: VaryField
   /** The request fields as they arrived: later middlewares may change `req.headers`. */
   readonly #headers: RequestHeaders
+  /** Its conditions in the handler's words, where they were in ours. */
+  readonly #ownConditions: ReturnType<typeof ownConditions>
   readonly #fillAtHead: (() => Fill) | undefined
   #classify: Classify | undefined
   readonly #content: Buffer | undefined
@@ -142,6 +149,8 @@ export class Exchange implements Watcher {
     this.#outer = new OuterFields(res)
     this.#inner = new InnerRequest(req, this.#headers)
     this.#statusField = new StatusField(res, settings.headers)
+    this.#varyField = new VaryField(res)
+    this.#ownConditions = settings.encodings === undefined ? [] : ownConditions(this.#headers)
     const [headers, annotations, outer] = [this.#headers, this.#annotations, this.#outer]
     this.#keeper = new Keeper({ settings, req, res, headers, credentials, annotations, outer })
     this.#target = target
@@ -194,6 +203,7 @@ export class Exchange implements Watcher {
     const now = settings.engine.clock.now()
     const { method, headers } = this.#req
     replay({ method, headers, res: this.#res, settings }, entry, outcome, now)
+    if (entry.value.codable) codeLater(settings, entry, this.#headers)
   }
 
   /** The handler has thrown: answer from the spare entry where that is allowed; false: the error is the application's. */
@@ -219,6 +229,7 @@ export class Exchange implements Watcher {
     const now = this.settings.engine.clock.now()
     const res = this.#res
     const status = res.statusCode
+    this.#varyField.untell()
     this.#replacement = this.#substitute?.insteadOf(status, now)
     if (this.#replacement !== undefined) return
     // A head that could not be written is followed by another one.
@@ -232,8 +243,11 @@ export class Exchange implements Watcher {
     else this.#accept(status, decision, declared, whole)
     for (const name of this.settings.targets) if (isForUs(name)) res.removeHeader(name)
     if (this.#req.method === 'HEAD' && status === 200) this.#substitute?.heed(fields, now)
-    const [headers, method] = [this.#headers, this.#req.method]
+    if (isNegotiated(this.settings, { status, fields, length, decision })) this.#varyField.tell()
+    const headers = this.#ownConditions.length === 0 ? this.#headers : withOwnConditions(this.#headers)
+    const { method } = this.#req
     this.#window = this.#selects ? selectPart({ headers, method, res, fields, length, now }) : undefined
+    if (res.statusCode === 304 && this.#ownConditions.length > 0) this.#tellHeldTag(fields, now)
     this.#tell(status, decision, now)
     this.#fields = fields
     this.#prepared = headOf(res)
@@ -356,14 +370,26 @@ export class Exchange implements Watcher {
   /** Table D: the handler gives the whole answer, or says that the spare entry is still right. */
   #prepareRequest(): void {
     // RNG-1: `send` would cut even the head of a HEAD.
-    if (this.#req.method === 'HEAD') return this.#inner.change(RANGES, [])
-    if (!this.#deposit.isOpen) return
+    if (this.#req.method === 'HEAD') return this.#ask(RANGES, [])
+    if (!this.#deposit.isOpen) return this.#ask([], [])
     const question = this.#substitute?.question ?? []
     // VAL-4: Express never answers 304 to a request that says `no-cache`.
     const reload = question.length > 0 && directivesOf(this.#req.headers)?.noCache === true
-    this.#inner.change([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
+    this.#ask([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
     this.#selects = [...CONDITIONS, ...RANGES].some((name) => this.#headers[name] !== undefined)
     this.#substitute?.limitWait()
+  }
+
+  /** Take fields from the request as the handler sees it, and put others in. */
+  #ask(hidden: readonly string[], added: readonly (readonly [string, string])[]): void {
+    const own = this.#ownConditions.filter(([name]) => !hidden.includes(name))
+    this.#inner.change([...hidden, ...own.map(([name]) => name)], [...added, ...own])
+  }
+
+  /** The handler knows its own tag only; what the client holds has that of its coding. */
+  #tellHeldTag(fields: Fields, now: number): void {
+    const held = heldTag(this.#headers, validatorsOf(fields, now).etag)
+    if (held !== undefined) this.#res.setHeader('ETag', held)
   }
 
   /** What is to be kept of this response, or why nothing is. */

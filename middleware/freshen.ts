@@ -36,12 +36,12 @@ export interface Freshened {
  */
 export function freshen(confirmation: Confirmation): Freshened {
   const { entry: from, fields, method, now, target, keeper, deposit, outer, targets } = confirmation
-  const { status, reason, body } = from.value
+  const { status, reason, body, coded } = from.value
   const merged = freshenedFields(from.value.fields, fields, now)
   const tags = from.tags.filter((tag) => !tag.startsWith('u:') && !tag.startsWith('p:'))
   const head = { method, status, reason, fields: merged, length: body.length, respondedAt: now, tags }
   const decision = keeper.decide(head, target)
-  const entry = 'refused' in decision ? undefined : deposit.confirm(from, { ...decision, body })
+  const entry = 'refused' in decision ? undefined : deposit.confirm(from, { ...decision, body, coded })
   if (entry === undefined) {
     deposit.drop(true)
     deposit.forgetSpare()
@@ -49,13 +49,16 @@ export function freshen(confirmation: Confirmation): Freshened {
     const withheld = targets.filter(isForUs)
     const age = initialAge({ fields: merged, requestedAt: now, respondedAt: now })
     const own = outer.remove(merged).filter(([name]) => name.toLowerCase() !== 'age')
-    const value = storedResponse({ ...from.value, fields: own, initialAge: age, withheld })
+    const value = storedResponse({ ...from.value, fields: own, initialAge: age, withheld }, coded)
     return { entry: { ...from, cachedAt: now, value }, decision }
   }
   // HDR-6: what may only be sent after validation is sent where the validation brought it.
   const news = new Set(fields.map(([name]) => name.toLowerCase()).filter((name) => !targets.includes(name)))
   const { withheld } = entry.value
   if (!withheld.some((name) => news.has(name))) return { entry, decision }
-  const value = storedResponse({ ...entry.value, withheld: withheld.filter((name) => !news.has(name)) })
+  const value = storedResponse(
+    { ...entry.value, withheld: withheld.filter((name) => !news.has(name)) },
+    entry.value.coded,
+  )
   return { entry: { ...entry, value }, decision }
 }

@@ -72,6 +72,7 @@ export const RANGES: readonly string[] = ['range', 'if-range']
 
 /** How clients write the names of the fields that are put in. */
 const RAW_NAMES: Readonly<Record<string, string>> = {
+  'if-match': 'If-Match',
   'if-none-match': 'If-None-Match',
   'if-modified-since': 'If-Modified-Since',
 }

@@ -46,6 +46,10 @@ export class LiveCopy implements Follower, ReplayResponse {
     this.#options.res.statusMessage = reason
   }
 
+  getHeader(name: string): number | string | string[] | undefined {
+    return this.#options.res.getHeader(name)
+  }
+
   setHeader(name: string, value: string | readonly string[]): void {
     this.#options.res.setHeader(name, value)
   }

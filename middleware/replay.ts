@@ -6,8 +6,9 @@ import { hasCondition, isNotModified } from '../lib/http/conditional.ts'
 import { fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
 import { NOT_AFTER_IF_RANGE, NOT_IN_206 } from '../lib/http/part-fields.ts'
 import { type ByteRange, byteRanges, rangeApplies } from '../lib/http/ranges.ts'
+import { besideVary, heldHead, identityOf, representationIn } from '../lib/http/representation.ts'
 import { currentAge } from '../lib/http/reuse.ts'
-import type { LastHead, StoredResponse } from '../lib/http/stored-response.ts'
+import type { LastHead, Representation, StoredResponse } from '../lib/http/stored-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
 import { setReason } from './http2.ts'
@@ -17,6 +18,7 @@ import type { Settings } from './settings.ts'
 export interface ReplayResponse {
   statusMessage: string
   writeHead(statusCode: number, headers?: string[]): unknown
+  getHeader(name: string): number | string | string[] | undefined
   setHeader(name: string, value: string | readonly string[]): unknown
   end(body?: Buffer): unknown
 }
@@ -26,7 +28,7 @@ export interface Client {
   readonly method: string | undefined
   readonly headers: RequestHeaders
   readonly res: ReplayResponse
-  readonly settings: Pick<Settings, 'headers'>
+  readonly settings: Pick<Settings, 'headers' | 'encodings'>
   /** CMP-4: not where compression above us would code a part of the whole. @default what the response says */
   readonly mayCut?: boolean
   /** Nobody else has a hand in writing the head. @default what the response says */
@@ -40,29 +42,55 @@ export interface Client {
 export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
   const { method, headers, res } = client
   const { value } = entry
+  const form = formFor(client, value)
   if (value.status === 200 && (hasCondition(headers) || headers['range'] !== undefined)) {
     // CON-22: the condition first.
-    if (isNotModified(headers, value, now)) return sendNotModified(client, entry, outcome, now)
-    const part = requestedPart(client, value, now)
+    const held = form === value ? unchangedHead(headers, value, now) : heldHead(value, form, headers, now)
+    if (held !== undefined) return sendNotModified(client, { entry, form, held }, outcome, now)
+    const part = requestedPart(client, { value, form, now })
     if (part !== undefined) {
-      const { changing } = headAsOf(now, client.settings, entry, outcome)
-      writeLines(client, part.status, [...part.head, ...changing], value.repeats)
+      const { changing } = headAsOf(now, client.settings, entry, form, outcome)
+      writeLines(client, part.status, besideOuterVary(client, entry, form, [...part.head, ...changing]), value.repeats)
       res.end(part.body)
       return
     }
   }
   // The handler's words were about its own status, not about a 304 or 206 of ours (REU-7).
   if (value.reason !== undefined) setReason(res, value.reason)
-  writeLines(client, value.status, headAsOf(now, client.settings, entry, outcome).lines, value.repeats)
+  const { lines } = headAsOf(now, client.settings, entry, form, outcome)
+  writeLines(client, value.status, besideOuterVary(client, entry, form, lines), value.repeats)
   // A server may be told to refuse content where there is none.
-  if (method === 'HEAD' || value.body.length === 0 || value.status === 204) res.end()
-  else res.end(value.body)
+  if (method === 'HEAD' || form.body.length === 0 || value.status === 204) res.end()
+  else res.end(form.body)
 }
 
-function sendNotModified(client: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
-  const head = headAsOf(now, client.settings, entry, outcome)
-  head.notModified ??= [...entry.value.notModifiedHead, ...head.changing]
-  writeLines(client, 304, head.notModified, entry.value.repeats)
+/** In which coding this client gets it. RNG-16: ranges are those of the content as it is. */
+function formFor({ method, headers, settings }: Client, value: StoredResponse): Representation {
+  if (!value.codable || settings.encodings === undefined) return value
+  if (headers['range'] !== undefined && method === 'GET') return identityOf(value)
+  return representationIn(value, settings.encodings.accepted(headers))
+}
+
+/** A `Vary` of ours would take the place of one that stands on the response already. */
+function besideOuterVary({ res }: Client, entry: ResponseEntry, form: Representation, lines: string[]): string[] {
+  const outer = form === entry.value ? undefined : res.getHeader('Vary')
+  return outer === undefined ? lines : besideVary(lines, String(outer))
+}
+
+/** What the client holds already, and the head that says so. */
+interface Held {
+  readonly entry: ResponseEntry
+  readonly form: Representation
+  readonly held: readonly string[]
+}
+
+function sendNotModified(client: Client, { entry, form, held }: Held, outcome: Outcome, now: number): void {
+  const head = headAsOf(now, client.settings, entry, form, outcome)
+  // What is held in another coding has a tag of its own.
+  const isUsual = held === form.notModifiedHead
+  const lines = (isUsual ? head.notModified : undefined) ?? [...held, ...head.changing]
+  if (isUsual) head.notModified = lines
+  writeLines(client, 304, besideOuterVary(client, entry, form, lines), entry.value.repeats)
   client.res.end()
 }
 
@@ -72,15 +100,20 @@ export function mayBeCut(res: object): boolean {
 }
 
 /** The heads of answers as of `now`; node only reads the arrays, so that answers of the same second can share them. */
-function headAsOf(now: number, settings: Client['settings'], entry: ResponseEntry, outcome: Outcome): LastHead {
-  const { value } = entry
+function headAsOf(
+  now: number,
+  settings: Client['settings'],
+  entry: ResponseEntry,
+  form: Representation,
+  outcome: Outcome,
+): LastHead {
   const age = Math.floor(currentAge(entry, now) / 1_000)
   const ttl = outcome.hit && outcome.detail === undefined ? (outcome.ttl ?? 0) : undefined
-  const last = value.lastHead
+  const last = form.lastHead
   if (last !== undefined && last.age === age && last.ttl === ttl && last.settings === settings) return last
   const changing = lastLines(age, outcome, settings, entry.key)
-  const head = { settings, age, ttl, changing, lines: [...value.head, ...changing], notModified: undefined }
-  if (ttl !== undefined) value.lastHead = head
+  const head = { settings, age, ttl, changing, lines: [...form.head, ...changing], notModified: undefined }
+  if (ttl !== undefined) form.lastHead = head
   return head
 }
 
@@ -127,6 +160,14 @@ function writeLines(
   res.writeHead(status)
 }
 
+/** A stored 200, and what of it depends on the client. */
+interface Whole {
+  readonly value: StoredResponse
+  /** What this client would get, were it the whole. */
+  readonly form: Representation
+  readonly now: number
+}
+
 interface Part {
   readonly status: 206 | 416
   readonly head: readonly string[]
@@ -134,15 +175,19 @@ interface Part {
 }
 
 /** The part of a stored 200 that the client asks for (RFC 9110 s. 14.2); undefined: the whole. */
-function requestedPart(client: Client, value: StoredResponse, now: number): Part | undefined {
+function requestedPart(client: Client, whole: Whole): Part | undefined {
   const { method, headers, res, mayCut } = client
   // RNG-1, QRY-9
   if (headers['range'] === undefined || method !== 'GET' || !(mayCut ?? mayBeCut(res))) return undefined
-  return rangeOf(headers, value, now)
+  return rangeOf(headers, whole)
+}
+
+function unchangedHead(headers: RequestHeaders, value: StoredResponse, now: number): readonly string[] | undefined {
+  return isNotModified(headers, value, now) ? value.notModifiedHead : undefined
 }
 
 /** The ranges of a stored 200 that were asked for (RFC 9110 s. 14.2), or undefined: then the whole is the answer. */
-function rangeOf(headers: RequestHeaders, value: StoredResponse, now: number): Part | undefined {
+function rangeOf(headers: RequestHeaders, { value, form, now }: Whole): Part | undefined {
   const validators = {
     etag: value.etag,
     negotiated: value.vary.includes('accept-encoding'),
@@ -167,19 +212,21 @@ function rangeOf(headers: RequestHeaders, value: StoredResponse, now: number): P
   // RNG-15: who sends `If-Range` has the rest of the head.
   const omitted = headers['if-range'] === undefined ? NOT_IN_206 : NOT_AFTER_IF_RANGE
   // RNG-12: what is one range in the end is no multipart.
-  return ranges.length === 1 ? onePart(value, ranges[0] as ByteRange, omitted) : severalParts(value, ranges, omitted)
+  return ranges.length === 1
+    ? onePart(form, ranges[0] as ByteRange, omitted)
+    : severalParts({ value, form }, ranges, omitted)
 }
 
 /** RNG-10 */
-function onePart(value: StoredResponse, { start, end }: ByteRange, omitted: ReadonlySet<string>): Part {
-  const head = headWithout(value.head, omitted)
-  head.push('Content-Range', `bytes ${start}-${end}/${value.body.length}`, 'Content-Length', String(end - start + 1))
-  return { status: 206, head, body: value.body.subarray(start, end + 1) }
+function onePart({ head: lines, body }: Representation, { start, end }: ByteRange, omitted: ReadonlySet<string>): Part {
+  const head = headWithout(lines, omitted)
+  head.push('Content-Range', `bytes ${start}-${end}/${body.length}`, 'Content-Length', String(end - start + 1))
+  return { status: 206, head, body: body.subarray(start, end + 1) }
 }
 
 /** RNG-11. Undefined when no boundary was found. */
 function severalParts(
-  value: StoredResponse,
+  { value, form }: Pick<Whole, 'value' | 'form'>,
   ranges: readonly ByteRange[],
   omitted: ReadonlySet<string>,
 ): Part | undefined {
@@ -187,7 +234,7 @@ function severalParts(
   if (boundary === undefined) return undefined
   const contentType = value.withheld.includes('content-type') ? undefined : fieldValue(value.fields, 'content-type')
   const { contentType: multipart, body } = multipartByteranges({ body: value.body, ranges, contentType, boundary })
-  const head = headWithout(value.head, new Set([...omitted, 'content-type']))
+  const head = headWithout(form.head, new Set([...omitted, 'content-type']))
   head.push('Content-Type', multipart, 'Content-Length', String(body.length))
   return { status: 206, head, body }
 }

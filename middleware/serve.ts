@@ -19,6 +19,7 @@ import {
   type WaitingRequest,
 } from '../lib/responses.ts'
 import type { Awaitable } from '../lib/stores/store.ts'
+import { codeLater } from './coding.ts'
 import { contentKey, takeContent } from './content.ts'
 import type { Place } from './deposit.ts'
 import { Exchange, exchangeOf, type Why } from './exchange.ts'
@@ -276,6 +277,8 @@ function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: numbe
   settings.engine.report(visit.primary, outcome)
   if (settings.onHit !== undefined) tellHit(settings, visit.req, visit.res, outcome)
   replay(client, entry, outcome, now)
+  // What is still being made has no body yet.
+  if (entry.value.codable && client === visit) codeLater(settings, entry, visit.headers)
 }
 
 function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerResponse, outcome: Outcome): void {

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Cache } from '../lib/cache.ts'
+import { AVAILABLE_CODINGS } from '../lib/codings.ts'
 import { defaultCache } from '../lib/default-cache.ts'
 import type { Duration } from '../lib/duration.ts'
 import type { Engine } from '../lib/engine.ts'
 import { CacheError, show } from '../lib/errors.ts'
+import { Negotiation } from '../lib/http/accept-encoding.ts'
+import { CODINGS, type Coding } from '../lib/http/content-coding.ts'
 import type { OwnPolicy } from '../lib/http/storing-input.ts'
 import { CDN_TARGET, OWN_TARGET } from '../lib/http/targeted.ts'
 import {
@@ -11,6 +14,7 @@ import {
   duration,
   flag,
   group,
+  listOf,
   milliseconds,
   oneOf,
   optionHints,
@@ -75,6 +79,12 @@ export interface CacheMiddlewareOptions {
   readonly handlerTimeoutMs?: Duration
   /** Add a weak entity tag to bodies that have none. @default false */
   readonly etag?: boolean
+  /**
+   * Offer what is stored in these codings, too, the one we like best first; false leaves all coding to others. The first hit of a
+   * client that takes one is answered without; it is made meanwhile.
+   * @default ['zstd', 'br', 'gzip'], without zstd where this node cannot make it; in 'rfc' false
+   */
+  readonly encodings?: readonly ('zstd' | 'br' | 'gzip')[] | false
   /** Fields that tell what the cache did. @default 'standard' in production, else 'debug' */
   readonly headers?: 'debug' | 'standard' | false
   /** Name of the place in the application, part of the key: what is recorded in one place is not served in another. */
@@ -125,6 +135,8 @@ export interface Settings {
   /** Ms. */
   readonly handlerTimeoutMs: number
   readonly etag: boolean
+  /** Undefined where what is stored goes out as the handler gave it. */
+  readonly encodings: Negotiation | undefined
   readonly headers: 'debug' | 'standard' | false
   readonly mount: string | undefined
   readonly onHit: Callback<'onHit'> | undefined
@@ -189,6 +201,7 @@ const MIDDLEWARE_OPTIONS = {
   setCookie: flag,
   handlerTimeoutMs: milliseconds,
   etag: flag,
+  encodings: orFalse(listOf(oneOf(...CODINGS))),
   headers: oneOf('debug', 'standard', false),
   mount: text,
 } as const
@@ -232,10 +245,17 @@ export function readSettings(place: 'cacheMiddleware' | 'withCache', options: Wi
     storeSetCookie: read.setCookie ?? rfc,
     handlerTimeoutMs: read.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS,
     etag: read.etag ?? false,
+    encodings: negotiationOf(read.encodings ?? (rfc ? false : CODINGS)),
     headers: read.headers ?? (process.env['NODE_ENV'] === 'production' ? 'standard' : 'debug'),
     mount: read.mount,
     onHit: read.onHit,
   }
+}
+
+/** A list may be longer than what this node can make: the same options are good for all. */
+function negotiationOf(encodings: readonly Coding[] | false): Negotiation | undefined {
+  const offered = new Set(encodings === false ? [] : encodings.filter((coding) => AVAILABLE_CODINGS.includes(coding)))
+  return offered.size === 0 ? undefined : new Negotiation([...offered])
 }
 
 /**

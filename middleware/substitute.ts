@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { withOwnConditions } from '../lib/http/coded-tag.ts'
 import type { Fields } from '../lib/http/fields.ts'
 import { judgeHead } from '../lib/http/validation.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
@@ -52,7 +53,14 @@ export class Substitute {
     this.#options = options
     const asks = deposit.isOpen && req.method !== 'HEAD'
     const honoursRequest = settings.requestDirectives
-    this.#revalidation = new Revalidation({ spare, variants, background, asks, headers, honoursRequest })
+    this.#revalidation = new Revalidation({
+      spare,
+      variants,
+      background,
+      asks,
+      headers: settings.encodings === undefined ? headers : withOwnConditions(headers),
+      honoursRequest,
+    })
     this.#mayCut = mayBeCut(res)
   }
 
@@ -163,6 +171,7 @@ export class Substitute {
       setReason(res, undefined)
       const through = {
         ...out,
+        getHeader: res.getHeader.bind(res),
         setHeader: res.setHeader.bind(res),
         get statusMessage() {
           return reasonOf(res) ?? ''

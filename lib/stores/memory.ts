@@ -105,6 +105,16 @@ export class MemoryStore implements Store {
     return 'stored'
   }
 
+  enrich({ key, cachedAt, seq, fence, size, value }: Entry): boolean {
+    const slot = this.#slots.peek(key)
+    if (slot === undefined || size > this.#maxBytes) return false
+    const { entry: kept, stamp } = slot
+    if (kept.cachedAt !== cachedAt || kept.seq !== seq || kept.fence !== fence) return false
+    this.#slots.set(key, { entry: { ...kept, size, value }, stamp })
+    this.#peakBytes = Math.max(this.#peakBytes, this.#slots.calculatedSize)
+    return true
+  }
+
   /** Nobody shares this store. */
   acquire(): ClaimResult {
     return ALONE

@@ -238,6 +238,11 @@ export class RedisStore implements Store {
       .catch((cause: unknown) => this.#report('redis release', cause))
   }
 
+  /** What others read has to be small: each makes its own. */
+  enrich(): boolean {
+    return false
+  }
+
   async touch(key: string, staleAt: number, deleteAt: number): Promise<boolean> {
     const entry = await this.reread(key)
     if (entry === undefined || !isFresh(entry, this.#clock.now())) return false

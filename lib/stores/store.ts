@@ -107,6 +107,11 @@ export interface Store {
   peek(key: string, now?: number): Entry | undefined
   /** Keep an entry, unless a write or a newer fill has overtaken its fill; the lease it was filled under ends. */
   set(entry: Entry, lease?: FillLease): Awaitable<SetResult>
+  /**
+   * Keep a richer form of an entry that is still kept, its value and size; false where the same fill is not there any more, or the
+   * store has no use for it.
+   */
+  enrich(entry: Entry): boolean
   /** Ask for the right to fill a key among all processes that share this store. Never rejects. */
   acquire(claim: Claim): Awaitable<ClaimResult>
   /** Give it back without having filled; `unsharedMs`: how long nobody is to wait for this key. Never rejects. */

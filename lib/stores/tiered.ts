@@ -91,6 +91,10 @@ export class TieredStore implements Store {
     return result
   }
 
+  enrich(entry: Entry): boolean {
+    return this.#memory.enrich(entry)
+  }
+
   acquire(claim: Claim): Awaitable<ClaimResult> {
     return this.#redis.acquire(claim)
   }

@@ -83,6 +83,36 @@ export function describeStoreContract(title: string, make: () => Promise<StoreUn
       expect(await store.touch('V 1 nobody', now(), now())).to.equal(false)
     })
 
+    it('keeps a richer form of what it still has, or what it had', async () => {
+      const entry = valueEntry(store, now(), 'a', { value: 'plain' })
+      await store.set(entry)
+      await store.touch(entry.key, now() + 5_000, now() + 5_000)
+      const rich = { ...entry, size: entry.size + 100, value: 'rich' }
+      const isKept = store.enrich(rich)
+      const found = await store.get(entry.key)
+      expect(found?.value).to.equal(isKept ? 'rich' : 'plain')
+      // What has been said of it since stays true.
+      expect(found?.staleAt).to.equal(now() + 5_000)
+      if (isKept) expect(store.stats().bytes).to.equal(rich.size)
+    })
+
+    it('does not put a richer form in the place of another fill, or of none', async () => {
+      const entry = valueEntry(store, now(), 'a', { value: 'plain', fence: 2, tags: ['x'] })
+      const rich = { ...entry, value: 'rich' }
+      expect(store.enrich(rich)).to.equal(false)
+      expect(await store.get(entry.key)).to.equal(undefined)
+      await store.set(entry)
+      for (const other of [{ cachedAt: entry.cachedAt + 1 }, { fence: 1 }, { seq: entry.seq + 1 }]) {
+        expect(store.enrich({ ...rich, ...other })).to.equal(false)
+      }
+      expect((await store.get(entry.key))?.value).to.equal('plain')
+      await invalidate({ tags: [tagOf.tag('x')] })
+      store.enrich(rich)
+      expect(await store.get(entry.key)).to.equal(undefined)
+      await store.evict([entry.key])
+      expect(store.enrich(rich)).to.equal(false)
+    })
+
     it('drops entries that are evicted and leaves the others', async () => {
       const [a, b] = [valueEntry(store, now(), 'a'), valueEntry(store, now(), 'b')]
       await store.set(a)

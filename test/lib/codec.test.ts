@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { crc32, gzipSync } from 'node:zlib'
+import { crc32, gunzipSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { decodeEntry, encodeEntry } from '../../lib/codec.ts'
 import type { Entry } from '../../lib/entry.ts'
-import { type ResponseParts, storedResponse } from '../../lib/http/stored-response.ts'
+import { codedSize } from '../../lib/http/content-coding.ts'
+import { type ResponseParts, type StoredResponse, storedResponse, withCodings } from '../../lib/http/stored-response.ts'
 import { responseParts } from '../support/entries.ts'
 
 const BASE = {
@@ -103,7 +104,33 @@ describe('codec', () => {
       const entry = response({ body: text })
       const frame = await encodeEntry(entry, { compressAbove: 1024 })
       expect(frame.length).to.be.below(text.length / 2)
-      expect(await decodeEntry(frame, BASE.key)).to.deep.equal(entry)
+      const decoded = (await decodeEntry(frame, BASE.key)) as Entry<StoredResponse>
+      const { coded } = decoded.value
+      expect({ ...decoded, size: BASE.size, value: { ...decoded.value, coded: [] } }).to.deep.equal(entry)
+      // Beside it the same as gzip: header and trailer are 18 bytes.
+      expect(coded.map(({ coding, body }) => [coding, gunzipSync(body ?? '').equals(text)])).to.deep.equal([
+        ['gzip', true],
+      ])
+      expect(decoded.size).to.equal(BASE.size + (coded[0]?.body?.length ?? 0) - 18)
+    })
+
+    it('writes nothing of the codings that its process has', async () => {
+      const entry = response({ body: text })
+      const coded = [{ coding: 'br', body: Buffer.alloc(100) }] as const
+      const rich = {
+        ...entry,
+        size: entry.size + codedSize(coded[0]),
+        value: withCodings(entry.value as StoredResponse, coded),
+      }
+      const [plainFrame, richFrame] = [await encodeEntry(entry, PLAIN), await encodeEntry(rich, PLAIN)]
+      expect(richFrame.equals(plainFrame)).to.equal(true)
+    })
+
+    it('gives no gzip of what may not be coded', async () => {
+      for (const parts of [{ vary: ['accept-encoding'] }, { status: 404 }]) {
+        const entry = response({ body: text, ...parts })
+        expect(await decodeEntry(await encodeEntry(entry, { compressAbove: 1024 }), BASE.key)).to.deep.equal(entry)
+      }
     })
 
     it('leaves small bodies, coded bodies and images as they are', async () => {

@@ -638,11 +638,12 @@ describe('replay', () => {
     let body: Buffer | undefined
     const res = {
       statusMessage: '',
+      getHeader: () => undefined,
       setHeader() {},
       writeHead: (code: number) => void (status = code),
       end: (content?: Buffer) => void (body = content),
     }
-    const settings = { headers: 'standard' } as const
+    const settings = { headers: 'standard', encodings: undefined } as const
     replay({ ...asked, res, settings }, entry as ResponseEntry, { hit: true }, clock.now())
     return { status, body: body?.toString() }
   }

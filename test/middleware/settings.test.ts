@@ -74,6 +74,7 @@ describe('options of the middlewares', () => {
     noVarySearch: 'params',
     handlerTimeoutMs: 'soon',
     etag: 'weak',
+    encodings: ['deflate'],
     headers: 'all',
     mount: '',
     profile: 'fast',

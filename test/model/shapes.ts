@@ -235,9 +235,18 @@ function wrongParts(got: Got, body: string, spans: readonly Span[]): string | un
   return pieces.at(-1)?.startsWith('--') === true ? undefined : 'it does not end'
 }
 
+/** The cache may say at the end of `Vary` that it codes what it keeps; no handler of these stories negotiates codings. */
+function withoutNegotiation(fields: Lines): Lines {
+  return fields
+    .map(([name, value]): [string, string] =>
+      name.toLowerCase() === 'vary' ? [name, value.replace(/(?:^|, )Accept-Encoding$/, '')] : [name, value],
+    )
+    .filter(([name, value]) => name.toLowerCase() !== 'vary' || value !== '')
+}
+
 function differs(got: Got, shape: Shape, whole: Whole): string | undefined {
   if (got.status !== shape.status) return `the status is ${got.status}`
-  const seen = without(got.fields, NOT_COMPARED)
+  const seen = withoutNegotiation(without(got.fields, NOT_COMPARED))
   const required = without(shape.required, [...NOT_COMPARED, OWN_TARGET])
   const names = new Set([...seen, ...required].map(([name]) => name.toLowerCase()))
   for (const name of names) {
