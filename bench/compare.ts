@@ -19,8 +19,10 @@ export interface Slice extends Load {
 /** A figure per lane and round, by the lane's name. */
 export type Rounds = ReadonlyMap<string, readonly Slice[]>
 
-/** Until the compiler has seen enough; of slow servers fewer. */
-const WARM_UP = { requests: 6_000, sliceMs: 300, slices: 8 } as const
+/** CPU time of a server until its compiler has seen enough (us); on a busy machine that takes longer. */
+const WARM_UP_US = 800_000
+const WARM_UP_SLICE_MS = 300
+const MAX_WARM_UP_SLICES = 40
 
 /** Long enough for some thousand requests; many short ones tell more than a few long ones. */
 const SLICE_MS = 200
@@ -39,9 +41,9 @@ export async function compare(lanes: readonly Lane[], { rounds, short }: Context
 }
 
 async function warmUp({ server, ask }: Lane): Promise<void> {
-  let requests = 0
-  for (let count = 0; count < WARM_UP.slices && requests < WARM_UP.requests; count++)
-    requests += (await load(server.port, ask, WARM_UP.sliceMs)).requests
+  const enough = (await server.cpu()) + WARM_UP_US
+  for (let count = 0; count < MAX_WARM_UP_SLICES && (await server.cpu()) < enough; count++)
+    await load(server.port, ask, WARM_UP_SLICE_MS)
 }
 
 function onePerServer(lanes: readonly Lane[]): readonly Lane[] {
