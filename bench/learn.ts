@@ -54,13 +54,14 @@ function withoutSeconds(head: readonly string[]): string {
     .replace(/ttl=\d+/, 'ttl')
 }
 
-function askOnce({ port }: Server, { fields = {}, keys = 1 }: Ask): Promise<Answer> {
-  return exchange(port, { path: keys === 1 ? '/' : '/items/0', headers: { Host: `127.0.0.1:${port}`, ...fields } })
+function askOnce({ port }: Server, { fields = {}, path = '/', keys = 1 }: Ask): Promise<Answer> {
+  return exchange(port, { path: keys === 1 ? path : '/items/0', headers: { Host: `127.0.0.1:${port}`, ...fields } })
 }
 
 /** Throws unless a second answer has the body that all contestants send. */
 export async function checkBody(server: Server, size: number): Promise<void> {
-  await askOnce(server, {})
-  const { status, body } = await askOnce(server, {})
+  const ask = { path: `/${size}` }
+  await askOnce(server, ask)
+  const { status, body } = await askOnce(server, ask)
   if (status !== 200 || !body.equals(payload(size))) throw new Error(`127.0.0.1:${server.port}: another answer`)
 }

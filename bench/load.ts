@@ -7,7 +7,9 @@ import autocannon from 'autocannon'
 export interface Ask {
   /** Beside `Host` and `Connection`. */
   readonly fields?: Readonly<Record<string, string>>
-  /** As many URLs, in turn; infinite for one that was never asked for. @default one, the root */
+  /** @default the root */
+  readonly path?: string
+  /** In place of one path as many URLs, in turn; infinite for one that was never asked for. @default 1 */
   readonly keys?: number
 }
 
@@ -50,13 +52,13 @@ interface Seen extends Load {
 let asked = 0
 
 async function byWrk(port: number, ask: Ask, ms: number): Promise<Seen> {
-  const { fields = {}, keys = 1 } = ask
+  const { fields = {}, path = '/', keys = 1 } = ask
   const headers = Object.entries({ Connection: 'keep-alive', ...fields }).flatMap(([name, value]) => [
     '-H',
     `${name}: ${value}`,
   ])
   const numbers = [asked, Number.isFinite(keys) ? keys : 0].map(String)
-  const url = `http://127.0.0.1:${port}/`
+  const url = `http://127.0.0.1:${port}${path}`
   const pace = ['-t1', `-c${CONNECTIONS}`, '-d600s', '--timeout', '60s']
   const args = [...pace, '-s', WRK_SCRIPT, ...headers, url, '--', ...numbers]
   const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -77,15 +79,15 @@ async function byWrk(port: number, ask: Ask, ms: number): Promise<Seen> {
   return JSON.parse(summary) as Seen
 }
 
-async function byAutocannon(port: number, { fields = {}, keys = 1 }: Ask, ms: number): Promise<Seen> {
+async function byAutocannon(port: number, { fields = {}, path = '/', keys = 1 }: Ask, ms: number): Promise<Seen> {
   let next = asked
-  const path = (): string => (keys === 1 ? '/' : `/items/${Number.isFinite(keys) ? next++ % keys : next++}`)
+  const nextPath = (): string => (keys === 1 ? path : `/items/${Number.isFinite(keys) ? next++ % keys : next++}`)
   const result = await autocannon({
     url: `http://127.0.0.1:${port}`,
     connections: CONNECTIONS,
     duration: ms / 1_000,
     sampleInt: Math.min(ms, 1_000),
-    requests: [{ headers: fields, setupRequest: (request) => ({ ...request, path: path() }) }],
+    requests: [{ headers: fields, setupRequest: (request) => ({ ...request, path: nextPath() }) }],
   })
   const { requests, latency, errors } = result
   const failures = errors + result['4xx'] + result['5xx']

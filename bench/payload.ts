@@ -24,6 +24,13 @@ export function payload(size: number): Buffer {
   return Buffer.from(pageOf(rows, 'x'.repeat(left + 1)))
 }
 
+/** What is answered under a URL: `/20000` asks for 20,000 bytes, where that is one of the sizes; any other for `usual`. */
+export function bodiesOf(usual: number): (url: string | undefined) => Buffer {
+  const bodies = new Map(Object.values(SIZES).map((size) => [`/${size}`, payload(size)]))
+  const other = payload(usual)
+  return (url = '') => bodies.get(url) ?? other
+}
+
 function pageOf(rows: readonly string[], next: string): string {
   return `{"posts":[${rows.join(',')}],"next":"${next}"}`
 }

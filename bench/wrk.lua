@@ -1,4 +1,4 @@
--- Arguments: the number of the first request, and of how many keys (1: the root only; 0: each is new).
+-- Arguments: the number of the first request, and of how many keys (1: the path of the URL; 0: each is new).
 function init(args)
   local number, keys = tonumber(args[1]), tonumber(args[2])
   if keys == 1 then return end

@@ -1,6 +1,6 @@
 import express from 'express'
 import { serveContestant } from '../contestant.ts'
-import { CONTENT_TYPE, ETAG, payload } from '../payload.ts'
+import { bodiesOf, CONTENT_TYPE, ETAG } from '../payload.ts'
 
 /**
  * Caches that are used in Express today, mounted as their own README says. A store that is no HTTP cache gets the plain
@@ -50,11 +50,13 @@ const PEERS = {
 
 /** The middleware first, then a handler that sends text with a type, as they all expect. */
 function mounted(middleware, { size }) {
-  const text = String(payload(size))
+  const bodyOf = bodiesOf(size)
   const app = express()
   app.use(middleware)
-  app.use((_req, res) => {
-    res.set({ 'Content-Type': CONTENT_TYPE, ETag: ETAG, 'Cache-Control': 'max-age=3600' }).send(text)
+  app.use((req, res) => {
+    res
+      .set({ 'Content-Type': CONTENT_TYPE, ETag: ETAG, 'Cache-Control': 'max-age=3600' })
+      .send(String(bodyOf(req.originalUrl)))
   })
   return app
 }
