@@ -4,7 +4,8 @@ import type { FirstInvalidation, GrowthAnswers } from '../companions/growth.ts'
 import type { Context } from '../part.ts'
 import type { Section, Verdict } from '../section.ts'
 
-const SIZES = [1_000, 10_000, 100_000, 1_000_000] as const
+const MOST = 1_000_000
+const SIZES = [1_000, 10_000, 100_000, MOST] as const
 const SHORT_SIZES = [100, 1_000] as const
 const RATIO_BAR = 2
 const ROUNDS = 7
@@ -21,10 +22,12 @@ export async function run({ short }: Context): Promise<Section> {
     const flags = ['--max-old-space-size=8192']
     for (const entries of sizes) subjects.push(await startCompanion<GrowthAnswers>(file, { entries, haste }, flags))
     process.stderr.write(`filling ${sizes.map((size) => size.toLocaleString('en')).join(', ')} entries\n`)
-    const [operations = []] = await Promise.all(subjects.map((subject) => subject.ask('ready')))
-    const costs = await measure(subjects, operations, short ? 1 : ROUNDS)
-    const firsts = short ? [] : await (subjects.at(-1) as Subject).ask('firstInvalidations')
-    return section(sizes, costs, firsts)
+    const filled = await Promise.all(subjects.map((subject) => subject.ask('fill')))
+    const costs = await measure(subjects, short ? 1 : ROUNDS)
+    const [largest, most] = [subjects.at(-1) as Subject, filled.at(-1) ?? 0]
+    // The largest tags are on the last entries.
+    const firsts = most < MOST ? [] : await largest.ask('firstInvalidations')
+    return section(filled, costs, firsts)
   } finally {
     await Promise.all(subjects.map((subject) => subject.end()))
   }
@@ -34,9 +37,9 @@ export async function run({ short }: Context): Promise<Section> {
 type Costs = ReadonlyMap<string, readonly number[]>
 
 /** The sizes by turns, so that a slow moment of the machine is not that of one size. */
-async function measure(subjects: readonly Subject[], operations: readonly string[], rounds: number): Promise<Costs> {
+async function measure(subjects: readonly Subject[], rounds: number): Promise<Costs> {
   const costs = new Map<string, readonly number[]>()
-  for (const operation of operations) {
+  for (const operation of (await subjects[0]?.ask('operations')) ?? []) {
     const slices = subjects.map((): number[] => [])
     // The first one is for the compiler.
     for (const subject of subjects) await subject.ask('slice', operation)
@@ -68,6 +71,7 @@ function section(sizes: readonly number[], costs: Costs, firsts: readonly FirstI
     columns: ['', ...sizes.map((size) => size.toLocaleString('en')), 'ratio'],
     rows,
     verdicts: [
+      { what: 'Entries in the largest', figure: sizes.at(-1) ?? 0, bar: { atLeast: MOST } },
       ...[...costs].map(([operation, own]) => atMost(`${operation}, most entries / fewest`, ratioOf(own), RATIO_BAR)),
       ...(firsts.length === 0
         ? []
