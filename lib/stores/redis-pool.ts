@@ -31,7 +31,6 @@ export class Pool {
     const { size, shared } = options
     this.#place = new Place(shared, () => this.#open())
     this.#readers = Array.from({ length: size - 1 }, () => new Reader(options, this.#place))
-    if (shared.status === 'ready') this.#open()
   }
 
   /** Read by the connection with the fewest reads under way; `byShared` reads by the shared one. */
@@ -58,7 +57,8 @@ export class Pool {
   }
 
   #open(): void {
-    for (const reader of this.#readers) reader.open()
+    // A server that does not say which one it is has no others like it.
+    if (this.#place.runId !== undefined) for (const reader of this.#readers) reader.open()
   }
 
   /** Undefined: the shared one. */
@@ -89,7 +89,7 @@ class Place {
     this.#onReady = onReady
     client.on('ready', this.#arrived)
     client.on('close', this.#left)
-    if (client.status === 'ready') void this.ask()
+    if (client.status === 'ready') this.#arrived()
   }
 
   /** Find out where the client is. Never rejects. */

@@ -51,7 +51,7 @@ export class Reads {
   readonly #options: ReadsOptions
   /** To be sent at the end of this tick, by full key. */
   #batch = new Map<string, Pending>()
-  /** Sent and not answered, by full key: the latest of each. */
+  /** Sent and not answered, by full key: the latest of each, as far as others may join it. */
   readonly #sent = new Map<string, Pending>()
   readonly #verdicts = new Verdicts()
   /** What an entry has lately taken (bytes): nobody is to wait for the bytes of many others. */
@@ -93,7 +93,7 @@ export class Reads {
     const batch = this.#batch
     if (batch.size === 0) return
     this.#batch = new Map()
-    for (const [key, read] of batch) this.#sent.set(key, read)
+    if (this.#isProven()) for (const [key, read] of batch) this.#sent.set(key, read)
     this.#read(batch).catch((cause: unknown) => {
       this.#answered(batch)
       this.#options.mirror.ledger.doubt()
@@ -103,6 +103,7 @@ export class Reads {
   }
 
   #answered(batch: ReadonlyMap<string, Pending>): void {
+    if (this.#sent.size === 0) return
     for (const [key, read] of batch) if (this.#sent.get(key) === read) this.#sent.delete(key)
   }
 
