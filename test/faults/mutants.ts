@@ -298,7 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/stores/redis-reads.ts',
     find: 'sent === undefined || !this.#isProven()',
     replace: 'sent === undefined',
-    partner: 'nobody joins a read from before, not knowing what has happened since',
+    partner: 'nobody joins a read from before the lease ran out',
   },
   {
     name: 'nomarker-tags',

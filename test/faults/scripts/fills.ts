@@ -110,6 +110,21 @@ export const FILLS: Scripts = {
     await Promise.all([early, late])
   },
 
+  'nobody joins a read from before the lease ran out': async (world) => {
+    const [writer, reader] = [await world.process(), await world.process({ isDeaf: true })]
+    await writer.fill()
+    await reader.lease(1)
+    const [answer, heartbeats] = [reader.wire.hold('read'), reader.wire.hold('sync')]
+    const early = reader.read()
+    await answer.held()
+    await writer.write()
+    const late = reader.read()
+    answer.release()
+    await early
+    heartbeats.release()
+    await late
+  },
+
   'a filler that comes late replaces no newer fill': async (world) => {
     const [slow, reader] = [await world.process({ memory: false }), await world.process({ memory: false })]
     const fill = slow.holdRead()
