@@ -102,6 +102,8 @@ class Place {
   close(): void {
     this.#client.off('ready', this.#arrived)
     this.#client.off('close', this.#left)
+    // An answer that is still due opens nothing.
+    this.#left()
   }
 
   readonly #arrived = (): void => {

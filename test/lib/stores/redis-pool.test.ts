@@ -149,6 +149,19 @@ describeWithRedis('Pool', () => {
     expect(made.readers.map(({ status }) => status)).to.deep.equal(['wait'])
   })
 
+  it('opens nothing after it was closed', async () => {
+    let answer = (): void => {}
+    const info = new Promise<string>((resolve) => {
+      answer = () => resolve('run_id:1')
+    })
+    sinon.stub(shared, 'info').returns(info as never)
+    const { pool, readers } = start(2)
+    pool.close()
+    answer()
+    await shared.ping()
+    expect(readers.map(({ status }) => status)).to.deep.equal(['end'])
+  })
+
   describe('of a cache', () => {
     /** What each connection of the cache has sent last. */
     const commands = async (): Promise<readonly string[]> =>
