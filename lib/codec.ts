@@ -230,7 +230,7 @@ interface DeflatedBody {
 /** Clients that take gzip get what Redis keeps, so that nothing is compressed again. */
 function deflatedEntryOf(meta: EntryMeta, coherence: FrameCoherence, { stored, body, isText }: DeflatedBody): Entry {
   if (meta.response === undefined) return entryOf(meta, coherence, valueOf(meta, body, isText))
-  const value = assembledResponse(meta.response, body, [new DeflatedGzip(stored, body, crc32)])
+  const value = assembledResponse(meta.response, body, { coded: [new DeflatedGzip(stored, body, crc32)] })
   return entryOf(meta, coherence, value, value.codable ? stored.length : 0)
 }
 

@@ -133,14 +133,12 @@ export class Codings {
     }
   }
 
-  /** The entry that a job is about, as it is now; undefined where memory has another one, or will soon. */
+  /** The entry that a job is about, as it is now; undefined where memory has another one. */
   #present({ key, cachedAt, seq, fence }: Job): ResponseEntry | undefined {
     const entry = this.#store.peek(key)
     if (entry?.kind !== 'response' || entry.cachedAt !== cachedAt) return undefined
     if (entry.seq !== seq || entry.fence !== fence) return undefined
-    const response = entry as ResponseEntry
-    // While it is refreshed its value has a note of that, and is to be no other one.
-    return response.value.refreshableAt === Number.POSITIVE_INFINITY ? undefined : response
+    return entry as ResponseEntry
   }
 }
 

@@ -26,7 +26,7 @@ export interface Entry<V = unknown> {
   readonly seq: number
   /** Orders fills of one key: a late holder of a fill lock cannot replace a newer fill. */
   readonly fence: number
-  /** Bytes this entry counts for in a store bounded by bytes. */
+  /** Characters of its texts and bytes of its body: how large it is wherever it is kept, which costs more. */
   readonly size: number
   readonly value: V
 }

@@ -7,8 +7,9 @@ import { type ResponseParts, type StoredResponse, storedResponse, withCodings } 
 import { tagOf } from './key.ts'
 import { type Bound, type Flight, Flights, Gauge, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { type GrowingBody, LiveResponse } from './live-response.ts'
+import { Refreshes } from './refreshes.ts'
 import type { Awaitable, FillLease, SetResult, Store } from './stores/store.ts'
-import { ENTRY_OVERHEAD, type IndexEntry, type IndexedFill, keyOfVariant, VariantIndexes } from './variant-index.ts'
+import { type IndexEntry, type IndexedFill, keyOfVariant, VariantIndexes } from './variant-index.ts'
 
 /**
  * Stored responses by request: the HTTP face of the service. A resource without `Vary` is one entry under its primary key; one
@@ -20,8 +21,6 @@ const MAX_WAITERS_OF_ONE = 1_000
 const MAX_WAITERS = 10_000
 /** Bytes of bodies that are shared while they are made; beyond, those who wait do so until one is whole. */
 const MAX_SHARED_BYTES = 64 * 1024 ** 2
-/** What each text in an entry counts for beside its characters (bytes), as measured on the heap. */
-const TEXT_OVERHEAD = 48
 
 export type ResponseEntry = Entry<StoredResponse>
 
@@ -77,6 +76,8 @@ export interface FillTarget {
 type Read = (key: string, now?: number) => Awaitable<Entry | undefined>
 
 export class Responses {
+  /** The refreshes in the background. */
+  readonly refreshes: Refreshes = new Refreshes()
   readonly #store: Store
   readonly #clock: Required<Clock>
   readonly #flights: Flights<Landing>
@@ -375,10 +376,10 @@ export class Responses {
     const key = varies ? keyOfVariant(fill.primary, parts.vary, headers) : fill.primary
     if (key === undefined) return undefined
     const value = storedResponse(parts, { coded, length })
-    let size = ENTRY_OVERHEAD + 3 * key.length + value.body.length
+    let size = key.length + value.body.length
     for (const one of value.coded) size += codedSize(one)
-    for (const text of value.head) size += TEXT_OVERHEAD + text.length
-    for (const tag of tags) size += TEXT_OVERHEAD + tag.length
+    for (const text of value.head) size += text.length
+    for (const tag of tags) size += tag.length
     return {
       kind: 'response',
       key,

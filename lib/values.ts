@@ -61,9 +61,6 @@ const LOADER: Reader<Loader<unknown>> = where('a function that makes the value',
 
 /** Lifetime of what says nothing, where the cache's own `ttl` is "explicit only" (ms). */
 const DEFAULT_TTL = 60_000
-/** What an entry and each of its tags count for beside key and value (bytes), as measured on the heap. */
-const ENTRY_OVERHEAD = 600
-const TAG_OVERHEAD = 48
 
 export class Values {
   readonly #engine: Engine
@@ -397,8 +394,8 @@ export class Values {
 
   #valueEntry({ key, value, tags, now, staleAt, deleteAt, at, fence }: ValueDraft): Entry {
     const full = this.#key(key)
-    let bytes = ENTRY_OVERHEAD + 3 * full.length + (typeof value === 'string' ? 2 * value.length : value.length)
-    for (const tag of tags) bytes += TAG_OVERHEAD + tag.length
+    let size = full.length + value.length
+    for (const tag of tags) size += tag.length
     return {
       kind: 'value',
       key: full,
@@ -410,7 +407,7 @@ export class Values {
       incarnation: at.incarnation,
       seq: at.seq,
       fence,
-      size: bytes,
+      size,
       value,
     }
   }

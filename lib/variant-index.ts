@@ -19,8 +19,6 @@ const MAX_INDEXINGS = 16
 const INDEXING_PAUSE_MS = 4
 /** How many different `Vary` sets of one resource are remembered. */
 const MAX_VARY_SETS = 8
-/** What an entry counts for beside its texts and body (bytes), as measured on the heap. */
-export const ENTRY_OVERHEAD = 1_800
 
 export type IndexEntry = Entry<VariantIndex>
 
@@ -123,7 +121,7 @@ export class VariantIndexes {
       seq: fill.seq,
       // Counts its changes: one that was made without knowing of the last is refused.
       fence: (before?.fence ?? 0) + 1,
-      size: ENTRY_OVERHEAD + 2 * fill.primary.length + variants.join().length,
+      size: fill.primary.length + variants.join().length,
       value: { sets, variants },
     }
   }

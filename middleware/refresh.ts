@@ -22,9 +22,6 @@ const NOT_CARRIED: ReadonlySet<string> = new Set([
   'x-api-key',
 ])
 
-/** No refresh is tried again before this has passed (ms), whatever became of the last one (STA-7). */
-const BACK_OFF_MS = 1_000
-
 export interface Refresh {
   /** The request that found the entry stale. */
   readonly req: IncomingMessage
@@ -42,21 +39,21 @@ export function refresh({ req, settings, entry, content }: Refresh): boolean {
   // Its variant is selected by what a refresh does not carry: only the client's own request can renew it.
   if (value.vary.some((name) => NOT_CARRIED.has(name))) return false
   const { engine } = settings
-  if (engine.clock.now() < value.refreshableAt) return true
+  const { refreshes } = engine.responses
+  if (refreshes.isHeld(entry, engine.clock.now())) return true
   const run = (claimed: Claimed<ResponseEntry>): Promise<void> | undefined => {
     if (claimed.kind !== 'won') return undefined
     const { lease } = claimed
     return secondPass({ client: req, server, headers: without(req.headers, NOT_CARRIED), entry, lease, content })
   }
-  const started = engine.refresh(async () => {
+  return engine.refresh(async () => {
+    refreshes.begin(entry)
     try {
       const claimed = engine.responses.claimRefresh(entry)
       await (claimed instanceof Promise ? claimed.then(run) : run(claimed))
     } finally {
       // Where it has failed, or is another process's, this entry is still there.
-      value.refreshableAt = engine.clock.now() + BACK_OFF_MS
+      refreshes.end(entry, engine.clock.now())
     }
   })
-  if (started) value.refreshableAt = Number.POSITIVE_INFINITY
-  return started
 }

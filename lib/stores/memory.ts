@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { type Entry, isDead, isFresh } from '../entry.ts'
 import { TagLedger } from '../tags.ts'
+import { PackedEntries } from './packed-entries.ts'
 import {
   ALONE,
   type ClaimResult,
@@ -14,6 +14,7 @@ import {
   type Store,
   type StoreStats,
 } from './store.ts'
+import type { Unpacked } from './unpacked-entries.ts'
 
 export interface MemoryStoreOptions {
   /** Bound on the bytes of all entries together. */
@@ -28,19 +29,13 @@ export interface MemoryStoreOptions {
   readonly keyOfTag?: (tag: string) => string | undefined
 }
 
-/** An entry and the stamp of the ledger under which it was last judged. */
-interface Slot {
-  entry: Entry
-  stamp: object
-}
-
 /**
  * The memory of this process (L1), least recently used out first, bounded by bytes. It keeps no index of tags: an invalidation
  * moves the ledger, and an entry is judged at its next use, once per change.
  */
 export class MemoryStore implements Store {
   readonly name = 'memory'
-  readonly #slots: LRUCache<string, Slot>
+  #entries: PackedEntries
   readonly #clock: Clock
   readonly #ledgerOf: (key: string) => TagLedger
   readonly #maxBytes: number
@@ -55,13 +50,7 @@ export class MemoryStore implements Store {
     this.#keyOfTag = keyOfTag ?? (() => undefined)
     this.#clock = clock
     this.#maxBytes = maxBytes
-    this.#slots = new LRUCache({
-      maxSize: maxBytes,
-      sizeCalculation: (slot) => slot.entry.size,
-      dispose: (_slot, _key, reason) => {
-        if (reason === 'evict') this.#evicted++
-      },
-    })
+    this.#entries = new PackedEntries(maxBytes)
   }
 
   ledger(key: string): TagLedger {
@@ -69,10 +58,10 @@ export class MemoryStore implements Store {
   }
 
   get(key: string, now: number = this.#clock.now()): Entry | undefined {
-    const slot = this.#slots.get(key)
-    if (slot === undefined) return undefined
-    if (this.#isRight(slot) && !isDead(slot.entry, now)) return slot.entry
-    this.#slots.delete(key)
+    const found = this.#entries.get(key)
+    if (found === undefined) return undefined
+    if (this.#isRight(found) && !isDead(found.entry, now)) return found.entry
+    this.#entries.delete(key)
     return undefined
   }
 
@@ -86,32 +75,30 @@ export class MemoryStore implements Store {
 
   /** Whether something is kept under this key, right or not. */
   has(key: string): boolean {
-    return this.#slots.has(key)
+    return this.#entries.has(key)
   }
 
   set(entry: Entry): SetResult {
-    if (entry.size > this.#maxBytes) {
-      this.#refused++
-      return 'too-large'
-    }
-    const ledger = this.#ledgerOf(entry.key)
+    const { key, fence } = entry
+    const ledger = this.#ledgerOf(key)
     const validity = ledger.judgeFill(entry)
     if (validity !== 'valid') return validity === 'invalid' ? 'invalidated' : 'unavailable'
-    const present = this.#slots.peek(entry.key)
-    const isLate = present !== undefined && entry.fence > 0 && present.entry.fence > entry.fence
-    if (isLate && this.#isRight(present)) return 'fenced'
-    this.#slots.set(entry.key, { entry: ledger.soften(entry), stamp: ledger.stamp })
-    this.#peakBytes = Math.max(this.#peakBytes, this.#slots.calculatedSize)
-    return 'stored'
+    const isLate = fence > 0 && (this.#entries.fenceOf(key) ?? 0) > fence
+    if (isLate && this.#isRight(this.#entries.peek(key))) return 'fenced'
+    if (this.#keep(ledger.soften(entry))) return 'stored'
+    this.#refused++
+    return 'too-large'
   }
 
   enrich({ key, cachedAt, seq, fence, size, value }: Entry): boolean {
-    const slot = this.#slots.peek(key)
-    if (slot === undefined || size > this.#maxBytes) return false
-    const { entry: kept, stamp } = slot
-    if (kept.cachedAt !== cachedAt || kept.seq !== seq || kept.fence !== fence) return false
-    this.#slots.set(key, { entry: { ...kept, size, value }, stamp })
-    this.#peakBytes = Math.max(this.#peakBytes, this.#slots.calculatedSize)
+    const kept = this.#entries.peek(key)?.entry
+    if (kept === undefined || kept.cachedAt !== cachedAt || kept.seq !== seq || kept.fence !== fence) return false
+    return this.#keep({ ...kept, size, value })
+  }
+
+  #keep(entry: Entry): boolean {
+    if (!this.#entries.set(entry)) return false
+    this.#peakBytes = Math.max(this.#peakBytes, this.#entries.bytes)
     return true
   }
 
@@ -129,7 +116,7 @@ export class MemoryStore implements Store {
   }
 
   evict(keys: readonly string[]): void {
-    for (const key of keys) this.#slots.delete(key)
+    for (const key of keys) this.#entries.delete(key)
   }
 
   invalidate(targets: InvalidationTargets, { soft = false, mark }: InvalidationOptions): InvalidationReceipt {
@@ -144,13 +131,14 @@ export class MemoryStore implements Store {
     if (all) return this.clear()
     for (const tag of tags) {
       const key = this.#keyOfTag(tag)
-      if (key !== undefined) this.#slots.delete(key)
+      if (key !== undefined) this.#entries.delete(key)
     }
   }
 
   /** Give all memory back. */
   clear(): void {
-    this.#slots.clear()
+    this.#evicted += this.#entries.evicted
+    this.#entries = new PackedEntries(this.#maxBytes)
   }
 
   list({ cursor, limit }: ListOptions): EntryPage {
@@ -158,10 +146,11 @@ export class MemoryStore implements Store {
     const now = this.#clock.now()
     const entries: Entry[] = []
     let position = 0
-    for (const slot of this.#slots.values()) {
+    for (const key of this.#entries.keys()) {
       if (position++ < from) continue
       if (entries.length === limit) return { entries, cursor: String(position - 1) }
-      if (this.#isRight(slot) && !isDead(slot.entry, now)) entries.push(slot.entry)
+      const found = this.#entries.peek(key)
+      if (this.#isRight(found) && !isDead(found.entry, now)) entries.push(found.entry)
     }
     return { entries, cursor: undefined }
   }
@@ -169,11 +158,11 @@ export class MemoryStore implements Store {
   stats(): StoreStats {
     return {
       name: this.name,
-      entries: this.#slots.size,
-      bytes: this.#slots.calculatedSize,
+      entries: this.#entries.size,
+      bytes: this.#entries.bytes,
       peakBytes: this.#peakBytes,
       maxBytes: this.#maxBytes,
-      evicted: this.#evicted,
+      evicted: this.#evicted + this.#entries.evicted,
       refused: this.#refused,
       corrupt: 0,
       errors: 0,
@@ -184,12 +173,13 @@ export class MemoryStore implements Store {
     this.clear()
   }
 
-  #isRight(slot: Slot): boolean {
-    const ledger = this.#ledgerOf(slot.entry.key)
-    if (slot.stamp === ledger.stamp) return true
-    if (ledger.judge(slot.entry) !== 'valid') return false
-    slot.entry = ledger.soften(slot.entry)
-    slot.stamp = ledger.stamp
+  #isRight(found: Unpacked | undefined): found is Unpacked {
+    if (found === undefined) return false
+    const ledger = this.#ledgerOf(found.entry.key)
+    if (found.stamp === ledger.stamp) return true
+    if (ledger.judge(found.entry) !== 'valid') return false
+    found.entry = ledger.soften(found.entry)
+    found.stamp = ledger.stamp
     return true
   }
 }

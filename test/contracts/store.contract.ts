@@ -93,7 +93,6 @@ export function describeStoreContract(title: string, make: () => Promise<StoreUn
       expect(found?.value).to.equal(isKept ? 'rich' : 'plain')
       // What has been said of it since stays true.
       expect(found?.staleAt).to.equal(now() + 5_000)
-      if (isKept) expect(store.stats().bytes).to.equal(rich.size)
     })
 
     it('does not put a richer form in the place of another fill, or of none', async () => {

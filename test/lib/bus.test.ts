@@ -373,7 +373,7 @@ async function remember(process: Process, key = 'post:1'): Promise<Entry> {
   await process.redis.confirm(entryOf(process, key).key)
   const entry = entryOf(process, key)
   expect(await process.tiers.set(entry)).to.equal('stored')
-  expect(process.tiers.get(entry.key)).to.equal(entry)
+  expect(process.tiers.get(entry.key)).to.deep.equal(entry)
   return entry
 }
 
@@ -432,7 +432,7 @@ describeWithRedis('acknowledgement by all', () => {
     for (let attempt = 0; attempt < 5; attempt++) {
       const entry = await remember(b)
       const took = await acknowledged(a)
-      expect(b.tiers.get(entry.key)).not.to.equal(entry)
+      expect(b.tiers.get(entry.key)).not.to.deep.equal(entry)
       expect(await b.tiers.get(entry.key)).to.equal(undefined)
       shortest = Math.min(shortest, took)
     }

@@ -278,7 +278,7 @@ describe('memory of a Cache', () => {
       const used = () => { globalThis.gc(); const { heapUsed, external } = process.memoryUsage(); return heapUsed + external }
       for (let n = 0; n < 50; n++) await cache.set('warm up ' + n, { n })
       const before = used()
-      for (let n = 0; n < 40000; n++) await cache.remember('user:' + n, { tags: ['user', 'u' + n % 10] }, () => ({ n, name: 'name ' + n }))
+      for (let n = 0; n < 80000; n++) await cache.remember('user:' + n, { tags: ['user', 'u' + n % 10] }, () => ({ n, name: 'name ' + n }))
       console.log(JSON.stringify([used() - before, cache.stats().stats.memoryUsed, cache.stats().stats.evictedKeys]))`
     const [grown, counted, evicted] = JSON.parse((await run(script, ['--expose-gc'])).stdout) as [
       number,

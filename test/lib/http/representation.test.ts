@@ -10,7 +10,7 @@ const GZIP: CodedBody = { coding: 'gzip', body: Buffer.from('gzip') }
 
 function stored(fields: Fields = [], coded: readonly CodedBody[] = [GZIP]): StoredResponse {
   const all: Fields = [['Content-Type', 'text/plain'], ...fields]
-  return storedResponse(responseParts({ fields: all, body: PLAIN }), coded)
+  return storedResponse(responseParts({ fields: all, body: PLAIN }), { coded })
 }
 
 function lines(head: readonly string[], name: string): string[] {
@@ -89,7 +89,7 @@ describe('representations of a stored response', () => {
   })
 
   it('has nothing in codings where it may not be coded', () => {
-    expect(storedResponse(responseParts({ body: PLAIN }), [GZIP]))
+    expect(storedResponse(responseParts({ body: PLAIN }), { coded: [GZIP] }))
       .to.include({ codable: false })
       .and.deep.include({ coded: [] })
   })

@@ -56,8 +56,4 @@ describe('storedResponse', () => {
     expect(stored([DATE]).generatedAt).to.equal(Date.UTC(2026, 10, 21))
     expect(stored([['Date', 'today']]).generatedAt).to.equal(undefined)
   })
-
-  it('may be refreshed from the start (STA-7)', () => {
-    expect(stored([DATE]).refreshableAt).to.equal(Number.NEGATIVE_INFINITY)
-  })
 })

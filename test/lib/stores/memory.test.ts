@@ -14,16 +14,22 @@ describe('MemoryStore', () => {
   let store: MemoryStore
   beforeEach(() => {
     clock = new FakeClock(1_000_000)
-    store = new MemoryStore({ maxBytes: 10_000, clock })
+    store = new MemoryStore({ maxBytes: 100_000, clock })
   })
 
-  /** An entry that counts for `size` bytes. */
-  const sized = (key: string, size: number): Entry => ({ ...valueEntry(store, clock.now(), key), size })
+  /** An entry that takes so many bytes, and a few more. */
+  const sized = (key: string, size: number): Entry => valueEntry(store, clock.now(), key, { value: 'x'.repeat(size) })
+  /** What this entry takes where it is alone. */
+  const bytesOf = (entry: Entry): number => {
+    const own = new MemoryStore({ maxBytes: 1e6, clock, ledgerOf: () => store.ledger(entry.key) })
+    own.set(entry)
+    return own.stats().bytes
+  }
 
   it('answers at once, never with a promise', () => {
     const entry = valueEntry(store, clock.now(), 'a')
     expect(store.set(entry)).to.equal('stored')
-    expect(store.get(entry.key)).to.equal(entry)
+    expect(store.get(entry.key)).to.deep.equal(entry)
     expect(store.touch(entry.key, clock.now() + 5, clock.now() + 5)).to.equal(true)
     expect(store.invalidate({ ...NOTHING, all: true }, NOW)).to.deep.equal({ ack: 'memory', partitions: 1 })
   })
@@ -36,24 +42,46 @@ describe('MemoryStore', () => {
     expect(store.touch(entry.key, clock.now() + 5, clock.now() + 5)).to.equal(false)
   })
 
+  it('gives out the same object again and again, where it is asked for again and again', () => {
+    const entry = valueEntry(store, clock.now(), 'a')
+    store.set(entry)
+    store.get(entry.key)
+    const kept = store.get(entry.key)
+    expect(kept).to.deep.equal(entry)
+    expect(store.get(entry.key)).to.equal(kept)
+    store.set({ ...entry, value: '"other"' })
+    expect(store.get(entry.key)).to.include({ value: '"other"' })
+  })
+
   it('lets the least recently used go first', () => {
-    for (const key of ['a', 'b', 'c']) store.set(sized(key, 3_000))
+    for (const key of ['a', 'b', 'c']) store.set(sized(key, 25_000))
     store.get('V 1 a')
-    store.set(sized('d', 3_000))
+    store.set(sized('d', 25_000))
     expect(['a', 'b', 'c', 'd'].filter((key) => store.has(`V 1 ${key}`))).to.deep.equal(['a', 'c', 'd'])
-    expect(store.stats()).to.include({ entries: 3, bytes: 9_000, peakBytes: 9_000, evicted: 1, refused: 0 })
+    expect(store.stats()).to.include({ entries: 3, evicted: 1, refused: 0 })
+    expect(store.stats().bytes).to.be.within(75_000, 85_000)
+    expect(store.stats().peakBytes).to.be.within(75_000, 85_000)
   })
 
   it('takes what fits exactly and refuses what does not, leaving the rest alone', () => {
-    expect(store.set(sized('a', 10_000))).to.equal('stored')
-    expect(store.set(sized('b', 10_001))).to.equal('too-large')
-    expect(store.stats()).to.include({ entries: 1, bytes: 10_000, evicted: 0, refused: 1, maxBytes: 10_000 })
+    const bytes = bytesOf(sized('a', 10_000))
+    const exact = new MemoryStore({ maxBytes: bytes, clock, ledgerOf: () => store.ledger('') })
+    expect(exact.set(sized('a', 10_000))).to.equal('stored')
+    expect(exact.set(sized('b', 10_008))).to.equal('too-large')
+    expect(exact.stats()).to.include({ entries: 1, bytes, evicted: 0, refused: 1, maxBytes: bytes })
+    expect(exact.get('V 1 a')).to.not.equal(undefined)
   })
 
   it('counts an entry that is replaced once', () => {
     store.set(sized('a', 4_000))
     store.set(sized('a', 5_000))
-    expect(store.stats()).to.include({ entries: 1, bytes: 5_000, evicted: 0 })
+    expect(store.stats()).to.include({ entries: 1, bytes: bytesOf(sized('a', 5_000)), evicted: 0 })
+  })
+
+  it('keeps neither what is neither text nor bytes, nor anything of it', () => {
+    const entry = { ...valueEntry(store, clock.now(), 'a'), value: { n: 1 } }
+    expect(() => store.set(entry)).to.throw(TypeError, 'object')
+    expect(store.stats()).to.include({ entries: 0, bytes: 0 })
   })
 
   it('gives the bytes of what is over or wrong back when it is met', () => {
@@ -68,7 +96,7 @@ describe('MemoryStore', () => {
   it('gives all bytes back at once when everything is invalidated, and when it is closed', () => {
     store.set(sized('a', 4_000))
     store.invalidate({ ...NOTHING, all: true }, NOW)
-    expect(store.stats()).to.include({ entries: 0, bytes: 0, peakBytes: 4_000 })
+    expect(store.stats()).to.include({ entries: 0, bytes: 0, peakBytes: bytesOf(sized('a', 4_000)) })
     store.set(sized('a', 4_000))
     store.close()
     expect(store.stats()).to.include({ entries: 0, bytes: 0 })
@@ -123,9 +151,9 @@ describe('MemoryStore', () => {
   })
 
   it('does not take looking at a list for use', () => {
-    for (const key of ['a', 'b', 'c']) store.set(sized(key, 3_000))
+    for (const key of ['a', 'b', 'c']) store.set(sized(key, 25_000))
     store.list({ cursor: undefined, limit: 10 })
-    store.set(sized('d', 3_000))
+    store.set(sized('d', 25_000))
     expect(store.has('V 1 a')).to.equal(false)
   })
 })
