@@ -27,8 +27,8 @@ export async function run({ short }: Context): Promise<Section> {
   return {
     title: 'Event loop: how late timers are while the cache is full and busy',
     note:
-      'Pages of 10 kB under Express 5 for clients that take gzip, 1,000 requests a second; half of the requests are for new pages, one in twenty is a write ' +
-      'that invalidates a tag with a hundredth of all entries; the cache is full before it begins, so that everything stored evicts. Timers of 1 ms.',
+      'Pages of 10 kB under Express 5 for clients that take gzip, 1,000 requests a second; half of the requests are for new ' +
+      'pages, one in twenty is a write that invalidates a tag with a hundredth of all entries; the cache is full before it begins, so that everything stored evicts. Timers of 1 ms.',
     columns: ['', 'requests', 'hits', 'stored', 'evicted', 'invalidations', 'p50 ms', 'p99 ms', 'max ms'],
     rows: [row('cacheMiddleware in Express 5', cached), row('the same application without a cache', bare)],
     verdicts: [{ what: 'Event loop delay p99, ms', figure: cached.p99, bar: { atMost: DELAY_BAR_MS } }],

@@ -90,7 +90,8 @@ function section(sizes: readonly number[], costs: Costs, firsts: readonly FirstI
 
 function told(first: FirstInvalidation): string {
   const entries = `${first.under.toLocaleString('en')} ${first.under === 1 ? 'entry' : 'entries'}`
-  return `a tag with ${entries} is invalidated in ${typical(first).toFixed(1)} us, and the next request for each costs ${first.nextRequest.toFixed(1)} us`
+  const [once, next] = [typical(first), first.nextRequest].map((us) => us.toFixed(1))
+  return `a tag with ${entries} is invalidated in ${once} us, and the next request for each costs ${next} us`
 }
 
 function typical({ times }: FirstInvalidation): number {

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCompanion } from '../../test/faults/outages/companion.ts'
-import { monitorRedis } from '../../test/support/redis-monitor.ts'
 import { hasRedisServer, type RedisServer, startRedis } from '../../test/support/redis-server.ts'
 import type {
   Aftermath,
@@ -13,7 +12,7 @@ import type {
 } from '../companions/invalidations.ts'
 import type { Context } from '../part.ts'
 import { installedValuePeers } from '../peer-values.ts'
-import { counted } from '../redis-usage.ts'
+import { counted, listenToRedis } from '../redis-usage.ts'
 import type { Section } from '../section.ts'
 
 const FEW = 10_000
@@ -82,10 +81,9 @@ async function measure(
       const filled = await companion.ask('fill', { entries, withinMs } satisfies Fill)
       for (const what of await companion.ask('knows')) {
         await companion.ask('look', what)
-        const monitor = redis === undefined ? undefined : await monitorRedis([redis.port])
+        const listening = redis === undefined ? undefined : await listenToRedis(redis.port)
         const invalidation = await inTime(companion.ask('invalidate', what))
-        monitor?.stop()
-        const commands = (monitor?.received ?? []).map(({ name }) => name)
+        const commands = listening?.end() ?? []
         const line = { subject, hasRedis: redis !== undefined, filled, what, commands }
         if (invalidation === undefined) return [...lines, { ...line, done: undefined }]
         lines.push({ ...line, done: { ...invalidation, ...(await companion.ask('lookAgain')) } })
@@ -114,8 +112,9 @@ function section(lines: readonly Line[]): Section {
   return {
     title: 'Invalidation',
     note:
-      `Entries of 1 kB; filling a peer ends after ${PEER_FILL_WITHIN_MS / 1_000} s, an invalidation is given up after ${DONE_WITHIN_MS / 1_000} s. Of 50 ` +
-      'samples that were named, how many are still answered with; of 50 that were not, how many are gone. The stall is the longest time in ' +
+      `Entries of 1 kB; filling a peer ends after ${PEER_FILL_WITHIN_MS / 1_000} s, and an invalidation is given up after ` +
+      `${DONE_WITHIN_MS / 1_000} s. Of 50 samples that were named, how many are still answered with; of 50 that ` +
+      'were not, how many are gone. The stall is the longest time in ' +
       'which nothing else could run (timers of 1 ms). With Redis, an invalidation of ours is confirmed by all processes.',
     columns: ['', 'entries', 'what', 'ms', 'stall ms', 'Redis commands', 'stale of 50', 'lost of 50'],
     rows: lines.map(({ subject, hasRedis, filled, what, done, commands }) => [

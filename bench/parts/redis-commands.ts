@@ -1,11 +1,10 @@
 import { Redis } from 'ioredis'
 import { type Companion, startCompanion } from '../../test/faults/outages/companion.ts'
-import { monitorRedis } from '../../test/support/redis-monitor.ts'
 import { hasRedisServer, type RedisServer, startRedis } from '../../test/support/redis-server.ts'
 import type { Repetition, UsageAnswers, UsageName, UsageOperation, UsageOptions } from '../companions/usage.ts'
 import type { Context } from '../part.ts'
 import { installedValuePeers } from '../peer-values.ts'
-import { counted, trafficOf } from '../redis-usage.ts'
+import { counted, listenToRedis, trafficOf } from '../redis-usage.ts'
 import type { Section } from '../section.ts'
 
 const OPERATIONS: readonly UsageOperation[] = ['hit', 'miss', 'invalidation']
@@ -59,10 +58,9 @@ async function commandsOf(
   subject: Companion<UsageAnswers>,
   repetition: Repetition,
 ): Promise<readonly string[]> {
-  const monitor = await monitorRedis([redis.port])
+  const listening = await listenToRedis(redis.port)
   await subject.ask('repeat', repetition)
-  monitor.stop()
-  return monitor.received.map(({ name }) => name)
+  return listening.end()
 }
 
 async function bytesOf(
