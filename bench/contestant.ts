@@ -15,6 +15,8 @@ export interface Task {
   /** Of the body (bytes). */
   readonly size: number
   readonly prepared?: Prepared
+  /** In its place one for each path. */
+  readonly answers?: Readonly<Record<string, Prepared>>
   readonly redis?: string
 }
 

@@ -18,20 +18,8 @@ export async function startPair(
   isWanted: Wanted = isHit,
 ): Promise<{ readonly own: Server; readonly reference: Server }> {
   const own = await servers.contestant('ours.ts', { ...task, contestant: name })
-  return { own, reference: await startLimit(servers, own, limit, task, ask, isWanted) }
-}
-
-/** A limit that sends the very bytes of the answer that `own` gives to `ask`. */
-export async function startLimit(
-  servers: Servers,
-  own: Server,
-  limit: string,
-  task: Omit<Task, 'contestant'>,
-  ask: Ask = {},
-  isWanted: Wanted = isHit,
-): Promise<Server> {
   const prepared = await learn(own, ask, isWanted)
   const reference = await servers.contestant('limits.ts', { ...task, contestant: limit, prepared })
   await checkSame(reference, prepared, ask)
-  return reference
+  return { own, reference }
 }

@@ -1,8 +1,8 @@
 import { compare, type Lane, type Rounds, ratio } from '../compare.ts'
+import type { Prepared } from '../contestant.ts'
 import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
-import { checkBody } from '../learn.ts'
+import { checkBody, checkSame, learn } from '../learn.ts'
 import type { Ask } from '../load.ts'
-import { startLimit } from '../pair.ts'
 import type { Context } from '../part.ts'
 import { SIZES, type SizeName } from '../payload.ts'
 import { installedPeers } from '../peers.ts'
@@ -31,7 +31,7 @@ export async function run(context: Context): Promise<Section> {
     title: 'Hits in memory beside other caches',
     note:
       'All in Express 5, mounted as their own README says, answering the same JSON; a store that is no HTTP cache has the plain ' +
-      `middleware around it that its users write. Requests have two fields.${missing}`,
+      `middleware around it that its users write. Requests have two fields; each process answers all sizes.${missing}`,
     columns: ['', 'size', ...COLUMNS, `of ${NODE.limit}`, `of ${EXPRESS.limit}`],
     rows: sizes.flatMap((size) =>
       namesOf(lanes, size).map((name) => [
@@ -49,10 +49,11 @@ async function ownLanes(servers: Servers, sizes: readonly SizeName[]): Promise<r
   const lanes: Lane[] = []
   for (const { name, limit } of [NODE, EXPRESS]) {
     const own = await servers.contestant('ours.ts', { contestant: name, size: SIZES['1 kB'] })
-    for (const size of sizes) {
-      const reference = await startLimit(servers, own, limit, { size: SIZES[size] }, askFor(size))
-      lanes.push(laneOf(limit, reference, size), laneOf(name, own, size))
-    }
+    const answers: Record<string, Prepared> = {}
+    for (const size of sizes) answers[pathOf(size)] = await learn(own, askFor(size))
+    const reference = await servers.contestant('limits.ts', { contestant: limit, size: SIZES['1 kB'], answers })
+    for (const [path, prepared] of Object.entries(answers)) await checkSame(reference, prepared, { path })
+    lanes.push(...sizes.flatMap((size) => [laneOf(limit, reference, size), laneOf(name, own, size)]))
   }
   return lanes
 }
@@ -76,7 +77,11 @@ async function otherLanes(
 }
 
 function askFor(size: SizeName): Ask {
-  return { path: `/${SIZES[size]}` }
+  return { path: pathOf(size) }
+}
+
+function pathOf(size: SizeName): string {
+  return `/${SIZES[size]}`
 }
 
 function laneOf(name: string, server: Server, size: SizeName): Lane {

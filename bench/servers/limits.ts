@@ -15,7 +15,16 @@ const LIMITS: Contestants = {
   'Express 5, uncached': ({ size }) => servedUncached(express(), size),
 }
 
-function writing({ prepared }: Task): RequestListener {
+function writing({ prepared, answers }: Task): RequestListener {
+  return answers === undefined ? writingOne(prepared) : writingByPath(answers)
+}
+
+function writingByPath(answers: Readonly<Record<string, Prepared>>): RequestListener {
+  const listeners = new Map(Object.entries(answers).map(([path, prepared]) => [path, writingOne(prepared)]))
+  return (req, res) => listeners.get(req.url ?? '')?.(req, res)
+}
+
+function writingOne(prepared: Prepared | undefined): RequestListener {
   const { status, head, body } = given(prepared)
   const fields = [...head]
   return (_req, res) => {
