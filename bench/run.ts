@@ -11,6 +11,10 @@ import { report } from './report.ts'
  */
 const RESULTS = new URL('results.md', import.meta.url)
 
+// So that what was started is ended with it.
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+
 const args = process.argv.slice(2)
 const context = contextOf(args, process.env)
 const asked = args.filter((arg) => !arg.startsWith('--'))
