@@ -256,6 +256,11 @@ export class Responses {
     return isFresh(found, this.#clock.now()) ? found : undefined
   }
 
+  /** Whether the body of what a fill brings is used no longer than until it is kept: nobody waits for it. */
+  copies({ flight }: Fill): boolean {
+    return this.#store.copies && (flight?.waiters ?? 0) === 0
+  }
+
   /** Keep what a fill recorded and hand it to those waiting. */
   commit(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders): Awaitable<SetResult> {
     const entry = this.entryOf(fill, recorded, headers)

@@ -41,6 +41,11 @@ export class Deposit {
     return this.#fill !== undefined
   }
 
+  /** Whether a body that is put in is copied at once, so that it may be used again by whoever it belongs to. */
+  get copies(): boolean {
+    return this.#fill !== undefined && this.#options.responses.copies(this.#fill)
+  }
+
   /** Count from now on. */
   begin(fill: Fill | undefined): void {
     this.#fill ??= fill

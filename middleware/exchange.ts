@@ -14,7 +14,7 @@ import { hasClientLeft } from './client-left.ts'
 import { selectPart } from './client-part.ts'
 import { codeLater, isNegotiated } from './coding.ts'
 import { type Classify, Deposit } from './deposit.ts'
-import { asSent } from './head-encoding.ts'
+import { asSent, isBeyondAscii } from './head-encoding.ts'
 import { reasonOf } from './http2.ts'
 import { CONDITIONS, InnerRequest, RANGES } from './inner-request.ts'
 import type { TakeOver, Watcher, Window } from './intercept.ts'
@@ -117,6 +117,8 @@ export class Exchange implements Watcher {
   /** The outcome is in the counters. */
   #reported = false
   #recording: Recording | undefined
+  /** What was recorded is still the handler's. */
+  #isBorrowed = false
   /** The head is final and out, and nobody has been told of the body. */
   #shareable = false
   /** Ends the wait for a handler whose client has left. */
@@ -282,12 +284,16 @@ export class Exchange implements Watcher {
     if (this.#kept === undefined || target === undefined) return
     if (res.statusCode !== this.#preparedStatus) return this.#drop(true)
     if (this.#fillAtHead !== undefined) this.#deposit.begin(this.#fillAtHead())
-    const fields = this.#changedSince([...res.getHeaderNames(), ...this.#prepared.keys()])
+    const fields = this.#changedSince()
     if (fields === undefined) return
     this.#fields = fields
     const decision = this.#keeper.again(this.#kept, fields, target)
     if ('refused' in decision) this.#drop(true)
     else this.#kept = decision
+  }
+
+  isBeyondAscii(): boolean {
+    return this.#kept !== undefined && isHeadBeyondAscii(this.#kept)
   }
 
   /** Session middlewares set their cookie while the head is written: judge what really went out (CKI-3). */
@@ -299,19 +305,21 @@ export class Exchange implements Watcher {
     else this.#shareable = true
   }
 
-  /** The handler's fields with what others have made of these names since we looked at the head; undefined: nothing. */
-  #changedSince(names: Iterable<string>): Fields | undefined {
+  /** The handler's fields with what others have made of these names (all) since we looked at the head; undefined: nothing. */
+  #changedSince(names?: readonly string[]): Fields | undefined {
+    const present = this.#res.getHeaders()
     const changed = new Set<string>()
-    for (const name of names) {
-      if (String(this.#res.getHeader(name)) !== String(this.#prepared.get(name)?.value)) changed.add(name)
+    for (const name of names ?? [...Object.keys(present), ...this.#prepared.keys()]) {
+      if (String(present[name]) !== String(this.#prepared.get(name)?.value)) changed.add(name)
     }
     if (changed.size === 0) return undefined
     const isChanged = ([name]: readonly [string, string]): boolean => changed.has(name.toLowerCase())
     return [...this.#fields.filter((line) => !isChanged(line)), ...fieldsOf(this.#res).filter(isChanged)]
   }
 
-  body(chunk: Buffer, utf8: boolean): void {
+  body(chunk: Buffer, utf8: boolean, isBorrowed: boolean): void {
     if (this.#recording === undefined) return
+    this.#isBorrowed = isBorrowed
     if (!this.#recording.add(chunk)) return this.#drop(true)
     this.#patience?.refresh()
     if (this.#shareable) this.#share(utf8)
@@ -337,7 +345,8 @@ export class Exchange implements Watcher {
     if (kept === undefined || recording === undefined) return
     const body = recording.finish(this.#res.destroyed)
     if (body === undefined) return this.#drop(false)
-    this.#deposit.commit({ ...(utf8 ? asSentHead(kept) : kept), body })
+    const own = this.#isBorrowed && !this.#deposit.copies ? Buffer.from(body) : body
+    this.#deposit.commit({ ...(utf8 ? asSentHead(kept) : kept), body: own })
   }
 
   #depositFor(fill: Fill | undefined, spare: ResponseEntry | undefined): Deposit {
@@ -501,6 +510,10 @@ export class Exchange implements Watcher {
 /** DV-4: a final answer that is no part, no error and no word about a condition. */
 function answersAnew(status: number): boolean {
   return status < 500 && status !== 206 && status !== 304 && status !== 412 && status !== 416
+}
+
+function isHeadBeyondAscii({ fields, reason }: Kept): boolean {
+  return (reason !== undefined && isBeyondAscii(reason)) || fields.some(([, value]) => isBeyondAscii(value))
 }
 
 /** A head that went out as UTF-8: hits send the same octets. */

@@ -12,10 +12,13 @@ export class HeadEncoding {
   /** The client gets only a part of what the handler gives: node then sees something else than it would have. */
   partial = false
 
-  /** A middleware above us may give node bytes for the handler's text: only what is sent tells. HTTP/2 has one encoding. */
   constructor(res: ServerResponse) {
     this.#res = res
-    const sending = res as unknown as { _send?(...args: readonly unknown[]): boolean }
+  }
+
+  /** Find out: a middleware above us may give node bytes for the handler's text, so only what is sent tells. HTTP/2 has one encoding. */
+  listen(): void {
+    const sending = this.#res as unknown as { _send?(...args: readonly unknown[]): boolean }
     const send = sending._send
     if (send === undefined) return
     sending._send = (...args) => {
@@ -32,7 +35,7 @@ export class HeadEncoding {
 
   /** Whether it makes no difference: all is ASCII. */
   get isIndifferent(): boolean {
-    return fieldsOf(this.#res).every(([, value]) => Buffer.byteLength(value) === value.length)
+    return !fieldsOf(this.#res).some(([, value]) => isBeyondAscii(value))
   }
 
   /** The handler sends its head by itself: node does that in UTF-8, whatever follows. */
@@ -58,6 +61,13 @@ export class HeadEncoding {
     }
   }
 }
+
+/** Whether it is other octets in UTF-8 than in Latin-1. */
+export function isBeyondAscii(value: string): boolean {
+  return BEYOND_ASCII.test(value)
+}
+
+const BEYOND_ASCII = /[\u0080-\uffff]/
 
 /** Text that goes out as UTF-8, as text that gives the same octets in Latin-1. */
 export function asSent(value: string): string {

@@ -25,12 +25,17 @@ export interface Watcher {
   replace?(): TakeOver | undefined
   /** The handler destroys a response that it has not begun: answer in its place. */
   abandon?(): TakeOver | undefined
+  /** Whether it matters in which encoding the head goes out; asked after all `atHead`. */
+  isBeyondAscii?(): boolean
   /** The head goes out now: hooks of middlewares between us and the handler may have changed it since `beforeHead`. */
   atHead?(): void
   /** The head was written: node's and other middlewares' last changes are in. Where it cannot be, `beforeHead` comes again. */
   afterHead?(): void
-  /** A piece of the body, as the handler gave it; `utf8` as in `end`. */
-  body?(chunk: Buffer, utf8: boolean): void
+  /**
+   * A piece of the body, as the handler gave it; `utf8` as in `end`. `isBorrowed`: it is the handler's own, to be used again when
+   * this call, and the `end` that follows it, are over.
+   */
+  body?(chunk: Buffer, utf8: boolean, isBorrowed: boolean): void
   /** The handler has ended the response, and node has taken the end. `utf8`: its head went out in that encoding, not Latin-1. */
   end?(utf8: boolean): void
   /** The handler destroys the response. */
@@ -181,14 +186,18 @@ class Interception {
     }
     const last = typeof chunk === 'function' ? undefined : chunk
     if (Boolean(last) && !isChunk(last)) return this.#end.call(res, chunk, encoding, callback)
-    if (!this.#prepared) this.#prepare(isContent(last) ? toBuffer(last, encoding) : undefined)
+    const whole = !this.#prepared && isContent(last) ? bytesOf(last, encoding) : undefined
+    if (!this.#prepared) this.#prepare(whole)
     this.#ended = true
     if (this.#replaced) {
       swallow(chunk, encoding, callback)
       return res
     }
-    const sent = this.#queue === undefined ? chunk : copyOf(chunk)
-    this.#passOn(() => this.#emitEnd(sent, encoding, callback))
+    if (this.#queue === undefined) this.#emitEnd(chunk, encoding, callback, whole)
+    else {
+      const copy = copyOf(chunk)
+      this.#queue.push(() => this.#emitEnd(copy, encoding, callback))
+    }
     return res
   }
 
@@ -285,6 +294,7 @@ class Interception {
 
   #emitHead(): void {
     for (const watcher of this.watchers) watcher.atHead?.()
+    if (this.watchers.some((watcher) => watcher.isBeyondAscii?.())) this.#encoding.listen()
     if (this.#window !== undefined) this.#encoding.apply()
     try {
       this.#writeHead.call(this.#res, this.#res.statusCode)
@@ -305,8 +315,11 @@ class Interception {
     this.#end.call(this.#res, part, [chunk, encoding, callback].find(isFunction))
   }
 
-  /** The watchers hear of the end when node has taken it: until then the head may still change, or fail. */
-  #emitEnd(chunk: unknown, encoding: unknown, callback: unknown): void {
+  /**
+   * The watchers hear of the end when node has taken it: until then the head may still change, or fail. `whole`: all of the body,
+   * where it came in one piece and goes at once.
+   */
+  #emitEnd(chunk: unknown, encoding: unknown, callback: unknown, whole?: Buffer): void {
     try {
       if (this.#window === undefined) this.#end.call(this.#res, chunk, encoding, callback)
       else this.#emitLastPart(chunk, encoding, callback)
@@ -314,7 +327,8 @@ class Interception {
       this.#ended = false
       throw error
     }
-    this.#tellBody(chunk, encoding)
+    if (whole === undefined) this.#tellBody(chunk, encoding)
+    else for (const watcher of this.watchers) watcher.body?.(whole, this.#encoding.isUtf8, true)
     for (const watcher of this.watchers) watcher.end?.(this.#encoding.isUtf8)
   }
 
@@ -351,7 +365,7 @@ class Interception {
     if (!isContent(chunk)) return
     if (!this.watchers.some((watcher) => watcher.body !== undefined)) return
     const bytes = toBuffer(chunk, encoding)
-    for (const watcher of this.watchers) watcher.body?.(bytes, this.#encoding.isUtf8)
+    for (const watcher of this.watchers) watcher.body?.(bytes, this.#encoding.isUtf8, false)
   }
 }
 
@@ -380,6 +394,12 @@ function isContent(chunk: unknown): chunk is string | Uint8Array {
 function toBuffer(chunk: string | Uint8Array, encoding: unknown): Buffer {
   if (typeof chunk !== 'string') return Buffer.from(chunk)
   return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+}
+
+/** The bytes themselves where there are some. */
+function bytesOf(chunk: string | Uint8Array, encoding: unknown): Buffer {
+  if (typeof chunk === 'string') return toBuffer(chunk, encoding)
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
 function copyOf(chunk: unknown): unknown {

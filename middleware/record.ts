@@ -64,7 +64,7 @@ export class Recording {
     this.#chunks = undefined
     if (chunks === undefined) return undefined
     const complete = declared === undefined ? whole || !clientLeft : declared === this.#bytes
-    const body = complete ? joined(chunks, this.#bytes) : undefined
+    const body = complete ? ((whole ? chunks[0] : undefined) ?? joined(chunks, this.#bytes)) : undefined
     this.#live?.end(body)
     return body
   }

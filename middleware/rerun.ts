@@ -54,8 +54,8 @@ class Relay implements Watcher {
     this.#out.writeHead(this.#from.statusCode)
   }
 
-  body(chunk: Buffer): void {
-    this.#out.write(chunk)
+  body(chunk: Buffer, _utf8: boolean, isBorrowed: boolean): void {
+    this.#out.write(isBorrowed ? Buffer.from(chunk) : chunk)
   }
 
   end(): void {

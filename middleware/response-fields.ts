@@ -10,9 +10,12 @@ export type Head = ReadonlyMap<string, { readonly name: string; readonly value: 
 /** The fields of a response as they stand. */
 export function headOf(res: ServerResponse): Head {
   const head = new Map<string, { readonly name: string; readonly value: Value }>()
+  // All at once: on a response of Express each look at it takes as long as finding an entry.
+  const values = res.getHeaders()
   for (const name of rawNames(res)) {
-    const value = res.getHeader(name)
-    if (value !== undefined) head.set(name.toLowerCase(), { name, value })
+    const lower = name.toLowerCase()
+    const value = values[lower]
+    if (value !== undefined) head.set(lower, { name, value })
   }
   return head
 }
@@ -20,8 +23,9 @@ export function headOf(res: ServerResponse): Head {
 /** The field lines of a response as they stand, with the case in which they were set. */
 export function fieldsOf(res: ServerResponse): [name: string, value: string][] {
   const lines: [string, string][] = []
+  const values = res.getHeaders()
   for (const name of rawNames(res)) {
-    const value = res.getHeader(name)
+    const value = values[name.toLowerCase()]
     if (Array.isArray(value)) for (const line of value) lines.push([name, String(line)])
     else if (value !== undefined) lines.push([name, String(value)])
   }

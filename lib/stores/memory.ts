@@ -35,6 +35,7 @@ export interface MemoryStoreOptions {
  */
 export class MemoryStore implements Store {
   readonly name = 'memory'
+  readonly copies = true
   #entries: PackedEntries
   readonly #clock: Clock
   readonly #ledgerOf: (key: string) => TagLedger

@@ -86,6 +86,7 @@ interface Partition {
  */
 export class RedisStore implements Store {
   readonly name = 'redis'
+  readonly copies = false
   readonly #connection: RedisConnection
   readonly #clock: Required<Clock>
   readonly #alignable: SystemClock | undefined

@@ -97,6 +97,8 @@ export interface EntryPage {
  */
 export interface Store {
   readonly name: string
+  /** Whether `set` has copied what it keeps when it returns. */
+  readonly copies: boolean
   /** What has been invalidated, and when, in the partition of a key. */
   ledger(key: string): TagLedger
   /** The valid entry of this key, as of `now` where the caller has just asked the clock. Reads of one tick may share a round trip. */

@@ -32,6 +32,7 @@ export interface TieredStoreOptions {
  */
 export class TieredStore implements Store {
   readonly name = 'tiered'
+  readonly copies = false
   readonly #memory: MemoryStore
   readonly #redis: RedisStore
   readonly #clock: Required<Clock>
