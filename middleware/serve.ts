@@ -1,16 +1,12 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
-import type { CacheControl } from '../lib/http/cache-control.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fields } from '../lib/http/fields.ts'
 import { judgeReuse, type Reuse } from '../lib/http/reuse.ts'
-import type { Credentials } from '../lib/http/storing-input.ts'
 import { classTags, queryPrimaryKey, tagOf } from '../lib/key.ts'
 import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
 import type { LiveResponse } from '../lib/live-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import {
   type Fill,
-  type FillTarget,
   type Landing,
   type Lookup,
   type Miss,
@@ -29,67 +25,17 @@ import { goOn, keyOf, type Mount, type Pass } from './mount.ts'
 import { passExchange } from './pass.ts'
 import { refresh } from './refresh.ts'
 import { type Client, hasOwnHead, mayBeCut, replay } from './replay.ts'
-import {
-  bypassReason,
-  credentialsOf,
-  directivesOf,
-  hideStrippedQuery,
-  type Received,
-  requestTarget,
-} from './request.ts'
+import { directivesOf, hideStrippedQuery } from './request.ts'
 import type { SearchClasses } from './search-classes.ts'
 import { isRefreshing, refreshOf } from './second-pass.ts'
 import type { Settings } from './settings.ts'
+import { nameTarget, Visit } from './visit.ts'
 import { passMethod } from './write.ts'
 
 /**
  * The life of a request in a mounted cache: lookup, judge, then serve what is stored or let the handler answer and record it.
  * With the entry in memory all of it happens before `serve` returns: no promise, no timer.
  */
-
-/** One request on its way, and what it names here. One object for all of it: a hit makes hardly another one. */
-class Visit implements Received, FillTarget, Client {
-  readonly mount: Mount
-  readonly settings: Settings
-  readonly req: IncomingMessage
-  readonly method: string
-  readonly headers: IncomingHttpHeaders
-  readonly socket: Socket
-  readonly res: ServerResponse
-  /** Nobody else has a hand in writing the head. */
-  readonly isPlain: boolean
-  /** Undefined where what is behind is known by itself. */
-  readonly next: Pass | undefined
-  primary = ''
-  /** The key of this URL alone, where `primary` may be that of a class of URLs. */
-  own = ''
-  uri = ''
-  path = ''
-  /** Undefined where no other URL may share what is kept. */
-  classes: SearchClasses | undefined = undefined
-  credentials: Credentials | undefined = undefined
-  directives: CacheControl | undefined = undefined
-  /** Of a QUERY: part of its key. */
-  content: Buffer | undefined = undefined
-
-  constructor(mount: Mount, req: IncomingMessage, res: ServerResponse, isPlain: boolean, next: Pass | undefined) {
-    this.mount = mount
-    this.settings = mount.settings
-    this.req = req
-    // Read once: on a request of Express each reading takes as long as finding the entry.
-    this.method = req.method ?? ''
-    this.headers = req.headers
-    this.socket = req.socket
-    this.res = res
-    this.isPlain = isPlain
-    this.next = next
-  }
-
-  /** Let the handler have it. */
-  pass(error?: unknown): void {
-    goOn(this.mount, this.req, this.res, this.next, error)
-  }
-}
 
 /** Answer from the cache, or pass the request on and record what comes back. */
 export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, next?: Pass): void {
@@ -117,7 +63,7 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, n
   }
   let refusal: string | undefined
   try {
-    refusal = name(visit)
+    refusal = nameTarget(visit)
   } catch (cause) {
     // A callback of the options failed: a request is never lost to the cache.
     settings.engine.events.emit('error', { where: 'options', cause })
@@ -186,27 +132,6 @@ export function rethrow(cause: unknown): void {
   process.nextTick(() => {
     throw cause
   })
-}
-
-/** Name what a request is about, and note what the lookup needs; why the cache keeps out of it, where it does. */
-function name(visit: Visit): string | undefined {
-  const { mount, settings, req } = visit
-  const reason = bypassReason(visit, settings)
-  if (reason !== undefined) return reason
-  const target = requestTarget(visit, settings, mount.app)
-  if (target === undefined) return 'target'
-  const { uri } = target
-  // QRY-12: what a QUERY brings is kept for its URL alone, so that a write to that ends it.
-  const classes = visit.method === 'QUERY' ? undefined : settings.searchClasses
-  const shared = classes?.classOf(uri)
-  visit.uri = uri
-  visit.path = target.path
-  visit.own = keyOf(mount, req, uri)
-  visit.primary = shared === undefined ? visit.own : keyOf(mount, req, shared)
-  visit.classes = classes
-  visit.credentials = credentialsOf(visit, settings)
-  visit.directives = directivesOf(visit.headers)
-  return undefined
 }
 
 /** Judge what was found as of `now`; `since`: when the visit began to wait for somebody else's fill (monotonic ms). */
