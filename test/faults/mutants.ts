@@ -93,14 +93,6 @@ export const MUTANTS: readonly Mutant[] = [
     partner: 'memory is judged again',
   },
   {
-    name: 'unknown-kept',
-    guard: 'memory keeps nothing that the mirror cannot judge',
-    file: 'lib/stores/memory.ts',
-    find: "if (validity !== 'valid') return validity === 'invalid' ? 'invalidated' : 'unavailable'",
-    replace: "if (validity === 'invalid') return 'invalidated'",
-    partner: 'memory keeps nothing that it cannot judge',
-  },
-  {
     name: 'nopartitions',
     guard: 'a tag is invalidated in every partition',
     file: 'lib/stores/redis-invalidations.ts',
