@@ -8,6 +8,11 @@ import type { Clock } from './clock.ts'
 
 /** How long a caller waits for somebody else's flight before it goes on its own (ms). */
 export const LOCK_WAIT_MS = 1_000
+/**
+ * How long it waits for the end of one that it may not use, before it begins the next (ms): of the lock wait enough is left to share
+ * that with others who came too late for the first.
+ */
+export const TURN_WAIT_MS: number = LOCK_WAIT_MS / 4
 /** How long, and for how many keys, it is remembered that an answer could not be shared ("hit for miss"). */
 export const UNSHARED_MS = 10_000
 const UNSHARED_KEYS = 10_000

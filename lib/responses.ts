@@ -157,6 +157,11 @@ export class Responses {
     return undefined
   }
 
+  /** Whether a flight may be used by those who came after it began: Redis has answered everybody since. */
+  isCertain(target: FillTarget, flight: Flight<Landing>): boolean {
+    return this.#store.ledger(target.primary).isCertainSince(flight.startedAt)
+  }
+
   /** Wait for the end of a flight, but no longer than `timeoutMs`; then take what it brought if it answers this request too. */
   async await(flight: Flight<Landing>, { target, headers, timeoutMs }: WaitingRequest): Promise<Lookup> {
     const landed = await flight.wait(timeoutMs)

@@ -95,6 +95,8 @@ export class TagLedger {
   /** Ends the hold on what a write under way names, by its id. */
   readonly #marks = new Map<string, () => void>()
   #stamp: object = {}
+  /** When somebody last asked and got no answer (monotonic ms). */
+  #doubtedAt = Number.NEGATIVE_INFINITY
   /** L1 entries may be served until here (monotonic ms); always, where this ledger is the authority. */
   provenUntil: number = Number.POSITIVE_INFINITY
 
@@ -280,9 +282,14 @@ export class TagLedger {
     this.#softSeq = Math.max(this.#softSeq, times.at(-1)?.seq ?? 0)
   }
 
-  /** Somebody who asked has got no answer: no flight from before is joined, because nothing says what has happened since. */
-  doubt(): void {
-    this.#stamp = {}
+  /** Somebody who asked has got no answer at `at` (monotonic ms): nothing says what had been invalidated until then. */
+  doubt(at: number): void {
+    this.#doubtedAt = at
+  }
+
+  /** Whether a flight that began at `at` (monotonic ms) is known to be right as far as this ledger says so: nothing is in doubt since. */
+  isCertainSince(at: number): boolean {
+    return at >= this.#doubtedAt
   }
 
   #trim(): void {

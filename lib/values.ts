@@ -4,7 +4,7 @@ import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError, show } from './errors.ts'
 import { serviceKey, tagOf } from './key.ts'
-import { type Bound, type Flight, Flights, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
+import { type Bound, type Flight, Flights, LOCK_WAIT_MS, TURN_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { badOption, duration, type OptionsOf, oneOf, type Reader, readOptions, where } from './options.ts'
 import type { Outcome } from './outcome.ts'
 import type { Awaitable, FillLease, InvalidationTargets } from './stores/store.ts'
@@ -225,18 +225,21 @@ export class Values {
   /** What the loader brings: the run that is under way, or one of our own. */
   async #bring<T>(load: Load<T>, caller: Caller, spare: Entry | undefined): Promise<Brought<T>> {
     const { clock } = this.#engine
-    const until = clock.monotonic() + LOCK_WAIT_MS
-    // With Redis away nothing says whether somebody has written since a run began: only one that began later will do.
+    const since = clock.monotonic()
     const isCurrent = caller.isLinked && this.#engine.reachable
     let landed = isCurrent && caller.early?.stamp === this.#stamp(load.key) ? caller.early : undefined
     for (;;) {
       // Nothing may be awaited between asking for a flight and beginning one: of many callers all would begin.
       const flight = this.#joinable(load.key) ?? landed
       landed = undefined
-      const leftMs = until - clock.monotonic()
-      if (flight === undefined || leftMs <= 0) return this.#load(load, spare, leftMs)
+      const waitedMs = clock.monotonic() - since
+      if (flight === undefined) return this.#load(load, spare, LOCK_WAIT_MS - waitedMs)
+      // Where Redis did not answer nothing says whether somebody has written since a run began: only one that began later will do.
+      const isUsable = flight.startedAt >= caller.at || (isCurrent && this.#isCertain(load.key, flight))
+      const leftMs = (isUsable ? LOCK_WAIT_MS : TURN_WAIT_MS) - waitedMs
+      if (leftMs <= 0) return this.#load(load, spare, LOCK_WAIT_MS - waitedMs)
       const landing = await flight.wait(leftMs)
-      if (landing === undefined || (!isCurrent && flight.startedAt < caller.at)) continue
+      if (landing === undefined || !isUsable) continue
       if (landing.kind === 'failed') throw landing.error
       const value = (landing.kind === 'nothing' ? undefined : valueOf<T>(landing.entry)) as T
       return { value, collapsed: true }
@@ -276,6 +279,10 @@ export class Values {
 
   #joinable(key: string): Flight<Landing> | undefined {
     return this.#flights.join(this.#key(key), this.#stamp(key))
+  }
+
+  #isCertain(key: string, flight: Flight<Landing>): boolean {
+    return this.#engine.store.ledger(this.#key(key)).isCertainSince(flight.startedAt)
   }
 
   #stamp(key: string): object {

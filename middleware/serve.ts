@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fields } from '../lib/http/fields.ts'
 import { judgeReuse, type Reuse } from '../lib/http/reuse.ts'
 import { classTags, queryPrimaryKey, tagOf } from '../lib/key.ts'
-import { type Flight, LOCK_WAIT_MS } from '../lib/lease.ts'
+import { type Flight, LOCK_WAIT_MS, TURN_WAIT_MS } from '../lib/lease.ts'
 import type { LiveResponse } from '../lib/live-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import {
@@ -229,8 +229,11 @@ function forward(visit: Visit, miss: Miss, why: Why, since: number | undefined):
   const began = since ?? now
   // CST-5: who has waited says so, also where it was in vain.
   const waited = since === undefined ? why : { ...why, collapsed: false as const }
-  if (flight === undefined || now - began >= LOCK_WAIT_MS) return fill(visit, miss, waited, since)
-  return wait(visit, flight, { miss, why, since: began })
+  if (flight === undefined) return fill(visit, miss, waited, since)
+  const isUsable = flight.startedAt >= began || isCertain(visit, flight)
+  const timeoutMs = (isUsable ? LOCK_WAIT_MS : TURN_WAIT_MS) - (now - began)
+  if (timeoutMs <= 0) return fill(visit, miss, waited, since)
+  return wait(visit, flight, { miss, why, since: began, isUsable, timeoutMs })
 }
 
 /** CCQ-8, CST-3: ours, not the handler's, so it says nothing of a stored response. */
@@ -245,27 +248,33 @@ function joinable(visit: Visit, miss: Miss): Flight<Landing> | undefined {
   return visit.settings.engine.responses.join(visit, miss, visit.headers)
 }
 
+/** I23: where Redis did not answer nothing says who has written since a fill began; only one that began later will do. */
+function isCertain(visit: Visit, flight: Flight<Landing>): boolean {
+  const { responses, reachable } = visit.settings.engine
+  return reachable && responses.isCertain(visit, flight)
+}
+
 interface Waiting {
   readonly miss: Miss
   readonly why: Why
   /** When the visit began to wait (monotonic ms). */
   readonly since: number
+  /** What the fill brings may be shared; else its end is waited for, and the next one is. */
+  readonly isUsable: boolean
+  readonly timeoutMs: number
 }
 
-/** Wait for somebody else's fill, but no longer than the lock wait, then share it or go on. */
-function wait(visit: Visit, flight: Flight<Landing>, { miss, why, since }: Waiting): void {
-  const { responses, reachable } = visit.settings.engine
-  const request = waitingRequest(visit, since)
-  // I23: with Redis away nothing says who has written since a fill began; only one that began later will do.
-  const isUsable = reachable || flight.startedAt >= since
+/** Wait for somebody else's fill, then share it or go on. */
+function wait(visit: Visit, flight: Flight<Landing>, { miss, why, since, isUsable, timeoutMs }: Waiting): void {
+  const { responses } = visit.settings.engine
+  const request = waitingRequest(visit, timeoutMs)
   const over = isUsable
     ? responses.awaitFirst(flight, request).then((found) => share(visit, flight, found, since))
     : responses.await(flight, request).then(() => forward(visit, miss, why, since))
   over.catch((cause) => failed(visit, cause))
 }
 
-function waitingRequest(visit: Visit, since: number): WaitingRequest {
-  const timeoutMs = LOCK_WAIT_MS - (visit.settings.engine.clock.monotonic() - since)
+function waitingRequest(visit: Visit, timeoutMs: number): WaitingRequest {
   return { target: visit, headers: visit.headers, timeoutMs }
 }
 
@@ -277,8 +286,10 @@ async function share(
   since: number,
 ): Promise<void> {
   if (found.kind !== 'live') return decide(visit, found, since)
-  const { engine } = visit.settings
-  if (!follow(visit, found)) decide(visit, await engine.responses.await(flight, waitingRequest(visit, since)), since)
+  if (follow(visit, found)) return
+  const { responses, clock } = visit.settings.engine
+  const leftMs = LOCK_WAIT_MS - (clock.monotonic() - since)
+  decide(visit, await responses.await(flight, waitingRequest(visit, leftMs)), since)
 }
 
 /** Answer with a response while it is made; false where that cannot be. */

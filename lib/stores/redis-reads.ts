@@ -96,7 +96,7 @@ export class Reads {
     if (this.#isProven()) for (const [key, read] of batch) this.#sent.set(key, read)
     this.#read(batch).catch((cause: unknown) => {
       this.#answered(batch)
-      this.#options.mirror.ledger.doubt()
+      this.#options.mirror.ledger.doubt(this.#options.clock.monotonic())
       this.#options.onError(cause)
       for (const { resolve } of batch.values()) resolve(undefined)
     })
