@@ -115,6 +115,18 @@ describe('Responses', () => {
       expect(responses.join(target, MISS, {})).to.equal(undefined)
     })
 
+    it('is joined, but not to be used, by those who came after it when somebody got no answer', () => {
+      const { flight } = responses.begin(target, MISS, {}, true)
+      expect(responses.isCertain(target, flight as Flight<Landing>)).to.equal(true)
+      store.ledger(target.primary).doubt(clock.now() + 1)
+      expect(responses.join(target, MISS, {})).to.equal(flight)
+      expect(responses.isCertain(target, flight as Flight<Landing>)).to.equal(false)
+      clock.advance(1)
+      const next = responses.begin(target, MISS, {}, true)
+      expect(responses.join(target, MISS, {})).to.equal(next.flight)
+      expect(responses.isCertain(target, next.flight as Flight<Landing>)).to.equal(true)
+    })
+
     it('sends those on whose request it does not answer', async () => {
       const fill = responses.begin(target, MISS, { a: '1' }, true)
       const waiting = responses.await(fill.flight as never, { target, headers: { a: '2' }, timeoutMs: 1_000 })

@@ -91,6 +91,15 @@ describe('TagLedger', () => {
     expect(stamps.size).to.equal(4)
   })
 
+  it('is not certain of what began before somebody got no answer, and judges as before', () => {
+    const stamp = ledger.stamp
+    expect(ledger.isCertainSince(0)).to.equal(true)
+    ledger.doubt(10)
+    expect([9, 10, 11].map((at) => ledger.isCertainSince(at))).to.deep.equal([false, true, true])
+    expect(ledger.stamp).to.equal(stamp)
+    expect(ledger.judge(filledNow(ledger))).to.equal('valid')
+  })
+
   context('as a mirror', () => {
     it('does not know entries from before it began, nor from after', () => {
       ledger.reset({ ...token, seq: 10 })

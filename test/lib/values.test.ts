@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import sinon from 'sinon'
 import { MAX_TAG_RECORDS } from '../../lib/tags.ts'
 import { codeOf, describeValues, makeGate } from '../contracts/values.contract.ts'
 import { makeBench, until } from '../support/site.ts'
@@ -87,6 +88,32 @@ describe('Values', () => {
     expect(await second).to.equal(2)
     slow.open(1)
     expect(await first).to.equal(1)
+    await bench.cache.close()
+  })
+
+  it('lets those whose read was not answered share one run after the one that they may not use', async () => {
+    let elapsed = 0
+    const bench = makeBench({ clock: { now: () => Date.now(), monotonic: () => elapsed } })
+    const gate = makeGate<string>()
+    const remember = (): Promise<string> => bench.cache.remember('k', {}, gate.loader)
+    const first = remember()
+    await until(() => gate.calls === 1)
+    const { store } = bench.cache.engine
+    const get = sinon.stub(store, 'get').callsFake(async (key) => {
+      store.ledger(key).doubt(++elapsed)
+      return undefined
+    })
+    elapsed = 1
+    const late = Array.from({ length: 200 }, remember)
+    await until(() => get.callCount === 200)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(gate.calls).to.equal(1)
+    gate.open('old')
+    await until(() => gate.calls > 1)
+    gate.open('new')
+    expect(await first).to.equal('old')
+    expect(new Set(await Promise.all(late))).to.deep.equal(new Set(['new']))
+    expect(gate.calls).to.equal(2)
     await bench.cache.close()
   })
 
