@@ -2,12 +2,14 @@ import { promisify } from 'node:util'
 import { crc32, deflateRaw, inflateRaw } from 'node:zlib'
 import type { Entry, VariantIndex } from './entry.ts'
 import { codedSize, isCompressedType } from './http/content-coding.ts'
+import type { Fields } from './http/fields.ts'
 import { DeflatedGzip } from './http/gzip.ts'
 import {
   assembledResponse,
   type ResponseHead,
   type ResponseParts,
   type StoredResponse,
+  withBody,
 } from './http/stored-response.ts'
 import type { Awaitable } from './stores/store.ts'
 
@@ -51,6 +53,30 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024
 const deflate = promisify(deflateRaw)
 const inflate = promisify(inflateRaw) as (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
 
+const NOTHING = Buffer.alloc(0)
+
+/** All of a frame but the body: read, checked and ready for the body. */
+export interface FrameHead {
+  /** The bytes that it was read from, a character each. */
+  readonly text: string
+  /** Of these bytes, without itself. */
+  readonly crc: number
+  readonly flags: number
+  /** Of the body as it is in the frame, and plain (bytes). */
+  readonly bodyBytes: number
+  readonly plainBytes: number
+  /** Without its body; a value only where the description has all of it. */
+  readonly entry: Entry
+}
+
+/** Heads of frames that were read before, by full key. */
+export interface KnownHeads {
+  get(key: string): FrameHead | undefined
+  set(key: string, head: FrameHead): void
+  /** The same fields, in as little memory as can be. */
+  shared(fields: Fields): Fields
+}
+
 /** What the description says of every entry. */
 interface EntryMeta extends Omit<Entry, 'value' | 'incarnation' | 'seq' | 'fence'> {
   readonly response?: ResponseHead
@@ -78,26 +104,54 @@ export function encodeEntry(entry: Entry, { compressAbove }: EncodeOptions): Awa
  * the format, or are the entry of another key. Never throws and never rejects. An uncompressed body is a slice of the frame.
  *
  * @param expectedKey undefined accepts any key; the caller compares.
+ * @param known where a head that comes again, byte for byte, is not read again.
  */
-export function decodeEntry(frame: Buffer, expectedKey: string | undefined): Awaitable<Entry | undefined> {
+export function decodeEntry(
+  frame: Buffer,
+  expectedKey: string | undefined,
+  known?: KnownHeads,
+): Awaitable<Entry | undefined> {
+  const seen = expectedKey === undefined ? undefined : known?.get(expectedKey)
+  const isSeen = seen !== undefined && seen.text === frame.toString('latin1', 0, seen.text.length)
+  const head = isSeen ? seen : readHead(frame, expectedKey, known)
+  if (head === undefined) return undefined
+  const { text, crc, flags, bodyBytes, plainBytes, entry } = head
+  const stored = frame.subarray(text.length)
+  if (stored.length !== bodyBytes || crc32(stored, crc) !== frame.readUInt32BE(CRC_AT)) return undefined
+  if (!isSeen) known?.set(entry.key, head)
+  const isText = (flags & FLAG_TEXT) !== 0
+  if ((flags & FLAG_DEFLATED) === 0)
+    return stored.length === plainBytes ? entryOf(entry, valueOf(entry, stored, isText)) : undefined
+  return inflate(stored, { maxOutputLength: Math.max(1, plainBytes) }).then(
+    (body) => (body.length === plainBytes ? deflatedEntryOf(entry, { stored, body, isText }) : undefined),
+    () => undefined,
+  )
+}
+
+/** All of a frame but the body; the sum that says whether it is what was written contains the body, too. */
+function readHead(
+  frame: Buffer,
+  expectedKey: string | undefined,
+  known: KnownHeads | undefined,
+): FrameHead | undefined {
   const coherence = frameCoherence(frame)
   if (coherence === undefined) return undefined
   const flags = frame.readUInt8(3)
-  const metaEnd = HEADER_BYTES + frame.readUInt32BE(4)
+  const end = HEADER_BYTES + frame.readUInt32BE(4)
+  const bodyBytes = frame.readUInt32BE(8)
   const plainBytes = frame.readUInt32BE(12)
-  if (metaEnd + frame.readUInt32BE(8) !== frame.length || plainBytes > MAX_BODY_BYTES) return undefined
-  if (flags > (FLAG_DEFLATED | FLAG_TEXT) || frame.readUInt32BE(CRC_AT) !== checksum(frame)) return undefined
-  const meta = readMeta(frame.toString('utf8', HEADER_BYTES, metaEnd))
+  if (end + bodyBytes !== frame.length || plainBytes > MAX_BODY_BYTES) return undefined
+  if (flags > (FLAG_DEFLATED | FLAG_TEXT)) return undefined
+  const meta = readMeta(frame.toString('utf8', HEADER_BYTES, end))
   if (meta === undefined || (expectedKey !== undefined && meta.key !== expectedKey)) return undefined
-  const stored = frame.subarray(metaEnd)
-  const isText = (flags & FLAG_TEXT) !== 0
-  if ((flags & FLAG_DEFLATED) === 0) {
-    return stored.length === plainBytes ? entryOf(meta, coherence, valueOf(meta, stored, isText)) : undefined
+  return {
+    text: frame.toString('latin1', 0, end),
+    crc: checksum(frame.subarray(0, end)),
+    flags,
+    bodyBytes,
+    plainBytes,
+    entry: bodilessEntry(meta, coherence, { length: plainBytes, known }),
   }
-  return inflate(stored, { maxOutputLength: Math.max(1, plainBytes) }).then(
-    (body) => (body.length === plainBytes ? deflatedEntryOf(meta, coherence, { stored, body, isText }) : undefined),
-    () => undefined,
-  )
 }
 
 /** The coherence fields of a frame, from its fixed header alone; undefined when it is no frame of this version. */
@@ -228,33 +282,54 @@ interface DeflatedBody {
 }
 
 /** Clients that take gzip get what Redis keeps, so that nothing is compressed again. */
-function deflatedEntryOf(meta: EntryMeta, coherence: FrameCoherence, { stored, body, isText }: DeflatedBody): Entry {
-  if (meta.response === undefined) return entryOf(meta, coherence, valueOf(meta, body, isText))
-  const value = assembledResponse(meta.response, body, { coded: [new DeflatedGzip(stored, body, crc32)] })
-  return entryOf(meta, coherence, value, value.codable ? stored.length : 0)
+function deflatedEntryOf(entry: Entry, { stored, body, isText }: DeflatedBody): Entry {
+  if (entry.kind !== 'response') return entryOf(entry, valueOf(entry, body, isText))
+  const value = withBody(entry.value as StoredResponse, body, [new DeflatedGzip(stored, body, crc32)])
+  return entryOf(entry, value, value.codable ? stored.length : 0)
 }
 
 // Member by member: `...` takes several times as long, on each hit in Redis.
-function entryOf(meta: EntryMeta, coherence: FrameCoherence, value: unknown, moreBytes = 0): Entry {
+function entryOf(entry: Entry, value: unknown, moreBytes = 0): Entry {
   return {
-    kind: meta.kind,
-    key: meta.key,
-    name: meta.name,
-    cachedAt: meta.cachedAt,
-    staleAt: meta.staleAt,
-    deleteAt: meta.deleteAt,
-    tags: meta.tags,
-    size: meta.size + moreBytes,
-    incarnation: coherence.incarnation,
-    seq: coherence.seq,
-    fence: coherence.fence,
+    kind: entry.kind,
+    key: entry.key,
+    name: entry.name,
+    cachedAt: entry.cachedAt,
+    staleAt: entry.staleAt,
+    deleteAt: entry.deleteAt,
+    tags: entry.tags,
+    size: entry.size + moreBytes,
+    incarnation: entry.incarnation,
+    seq: entry.seq,
+    fence: entry.fence,
     value,
   }
 }
 
-function valueOf({ response, variants }: EntryMeta, body: Buffer, isText: boolean): unknown {
-  if (response !== undefined) return assembledResponse(response, body)
-  return variants ?? (isText ? body.toString() : body)
+function valueOf({ kind, value }: Entry, body: Buffer, isText: boolean): unknown {
+  switch (kind) {
+    case 'response':
+      return withBody(value as StoredResponse, body)
+    case 'variants':
+      return value
+    case 'value':
+      return isText ? body.toString() : body
+  }
+}
+
+interface BodilessOptions {
+  /** Of the body. */
+  readonly length: number
+  readonly known: KnownHeads | undefined
+}
+
+function bodilessEntry(meta: EntryMeta, coherence: FrameCoherence, { length, known }: BodilessOptions): Entry {
+  const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, response, variants } = meta
+  const { incarnation, seq, fence } = coherence
+  const entry = { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, incarnation, seq, fence }
+  if (response === undefined) return { ...entry, value: variants }
+  const parts = known === undefined ? response : { ...response, fields: known.shared(response.fields) }
+  return { ...entry, value: assembledResponse(parts, NOTHING, { length }) }
 }
 
 function parseJson(text: string): unknown {

@@ -199,6 +199,11 @@ export function plannedResponse(planned: PlannedParts): StoredResponse {
   }
 }
 
+/** A response that was made ready before its body was there, with it. */
+export function withBody(value: StoredResponse, body: Buffer, coded: readonly CodedBody[] = []): StoredResponse {
+  return { ...value, body, coded: value.codable ? coded : [] }
+}
+
 /** The same response with these codings of its body at hand. */
 export function withCodings(value: StoredResponse, coded: readonly CodedBody[]): StoredResponse {
   return { ...value, coded, representations: undefined }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { decodeEntry } from '../codec.ts'
+import { decodeEntry, type KnownHeads } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
 import type { RedisClient } from '../redis.ts'
 import { staleSince } from '../tags.ts'
@@ -20,8 +20,8 @@ export interface ReadsOptions {
   readonly keys: Keys
   readonly send: SendRead
   readonly clock: Required<Clock>
-  /** Whether memory keeps what is read. */
-  readonly isKept: boolean
+  /** Undefined where memory keeps what is read. */
+  readonly heads: KnownHeads | undefined
   /** How long a read may take, whatever it consists of (ms). */
   readonly deadlineMs: number
   /** Told of each command before it is sent. */
@@ -148,7 +148,8 @@ export class Reads {
 
   /** The entry in a frame, if it is one of ours, right and alive; without a promise where nothing has to be inflated or asked. */
   #open(key: string, frame: Buffer, left: () => number): Awaitable<Entry | undefined> {
-    const decoded = decodeEntry(this.#options.isKept ? ownBytes(frame) : frame, key)
+    const { heads } = this.#options
+    const decoded = decodeEntry(heads === undefined ? ownBytes(frame) : frame, key, heads)
     return decoded instanceof Promise
       ? decoded.then((entry) => this.#judge(key, entry, left))
       : this.#judge(key, decoded, left)

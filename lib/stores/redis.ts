@@ -8,6 +8,7 @@ import { channelPrefixOf, dropLinks, duplicateOf, type RedisClient, type RedisCo
 import type { TagLedger } from '../tags.ts'
 import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
+import { Heads } from './redis-heads.ts'
 import { Heartbeat } from './redis-heartbeat.ts'
 import { Invalidations } from './redis-invalidations.ts'
 import { Keys } from './redis-keys.ts'
@@ -94,7 +95,7 @@ export class RedisStore implements Store {
   readonly #deadlineMs: number
   readonly #leaseMs: number
   readonly #compressAbove: number | false
-  readonly #isKept: boolean
+  readonly #heads: Heads | undefined
   readonly #slotPrefix: string
   readonly #channelPrefix: string
   readonly #nodeId: string
@@ -122,7 +123,7 @@ export class RedisStore implements Store {
     this.#deadlineMs = deadlineMs
     this.#leaseMs = leaseMs
     this.#compressAbove = options.compressAbove
-    this.#isKept = options.isKept ?? true
+    this.#heads = options.isKept === false ? new Heads() : undefined
     const name = namespace.replace(UNSAFE_IN_SLOT, encodeURIComponent)
     this.#slotPrefix = `{${name}:`
     this.#channelPrefix = `{${name}}:`
@@ -358,7 +359,7 @@ export class RedisStore implements Store {
     const reads = new Reads({
       mirror,
       keys,
-      isKept: this.#isKept,
+      heads: this.#heads,
       send: this.#sendRead,
       clock,
       deadlineMs,

@@ -7,6 +7,7 @@ import { decodeEntry, encodeEntry } from '../../lib/codec.ts'
 import type { Entry } from '../../lib/entry.ts'
 import { codedSize } from '../../lib/http/content-coding.ts'
 import { type ResponseParts, type StoredResponse, storedResponse, withCodings } from '../../lib/http/stored-response.ts'
+import { Heads } from '../../lib/stores/redis-heads.ts'
 import { responseParts } from '../support/entries.ts'
 
 const BASE = {
@@ -210,6 +211,79 @@ describe('codec', () => {
         expect(await decodeEntry(flipped, BASE.key), `bit ${bit}`).to.equal(undefined)
       }
     }
+  })
+
+  describe('that remembers the heads of frames', () => {
+    const entries = { ...GOLDEN, 'long text': { kind: 'value', ...BASE, value: 'again and '.repeat(500) } as Entry }
+    for (const [name, entry] of Object.entries(entries)) {
+      it(`brings an entry back as it was, each time (${name})`, async () => {
+        const known = new Heads()
+        const frame = await encodeEntry(entry, { compressAbove: 1_000 })
+        for (let time = 1; time <= 3; time++) {
+          expect(await decodeEntry(Buffer.from(frame), BASE.key, known), `time ${time}`).to.deep.equal(entry)
+        }
+      })
+    }
+
+    it('reads a description once for as long as it is the same', async () => {
+      const known = new Heads()
+      const [first, again, next] = await Promise.all([
+        encodeEntry(response(), PLAIN),
+        encodeEntry(response(), PLAIN),
+        encodeEntry(response({ status: 203 }), PLAIN),
+      ])
+      await decodeEntry(first, BASE.key, known)
+      const head = known.get(BASE.key)
+      await decodeEntry(again, BASE.key, known)
+      expect(known.get(BASE.key)).to.equal(head)
+      expect(await decodeEntry(next, BASE.key, known)).to.deep.equal(response({ status: 203 }))
+      expect(known.get(BASE.key)).not.to.equal(head)
+    })
+
+    it('gives each answer the body of its own frame', async () => {
+      const known = new Heads()
+      const bodies = ['one', 'two'].map((text) => Buffer.from(text))
+      const found: (Entry | undefined)[] = []
+      for (const body of bodies)
+        found.push(await decodeEntry(await encodeEntry(response({ body }), PLAIN), BASE.key, known))
+      expect(found).to.deep.equal(bodies.map((body) => response({ body })))
+    })
+
+    it('finds every truncation and every flipped bit, and does not remember them', async function () {
+      this.timeout(30_000)
+      for (const entry of [response({ body: Buffer.from('short') }), GOLDEN.text as Entry]) {
+        const frame = await encodeEntry(entry, PLAIN)
+        const known = new Heads()
+        await decodeEntry(frame, BASE.key, known)
+        const head = known.get(BASE.key)
+        for (let length = 0; length < frame.length; length++)
+          expect(await decodeEntry(frame.subarray(0, length), BASE.key, known), `first ${length}`).to.equal(undefined)
+        expect(await decodeEntry(Buffer.concat([frame, Buffer.alloc(1)]), BASE.key, known)).to.equal(undefined)
+        for (let bit = 0; bit < frame.length * 8; bit++) {
+          const byte = bit >> 3
+          const flipped = changed(frame, byte, frame.readUInt8(byte) ^ (1 << (bit & 7)))
+          expect(await decodeEntry(flipped, BASE.key, known), `bit ${bit}`).to.equal(undefined)
+        }
+        expect(known.get(BASE.key)).to.equal(head)
+      }
+    })
+
+    it('keeps a field that many entries have once', async () => {
+      const known = new Heads()
+      const lines: unknown[] = []
+      for (const key of ['a', 'b']) {
+        const entry = await decodeEntry(await encodeEntry({ ...response(), key }, PLAIN), key, known)
+        lines.push((entry as Entry<ResponseParts>).value.fields[0])
+      }
+      expect(lines[0]).to.equal(lines[1])
+    })
+
+    it('knows the frame of another key in its place', async () => {
+      const known = new Heads()
+      await decodeEntry(await encodeEntry(response(), PLAIN), BASE.key, known)
+      const other = await encodeEntry({ ...response(), key: `${BASE.key}2` }, PLAIN)
+      expect(await decodeEntry(other, BASE.key, known)).to.equal(undefined)
+    })
   })
 
   it('never throws on 50,000 buffers of noise', async function () {
