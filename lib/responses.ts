@@ -103,7 +103,9 @@ export class Responses {
   #lookup(primary: string, headers: RequestHeaders, read: Read, now?: number): Awaitable<Lookup> {
     const found = read(primary, now)
     if (!(found instanceof Promise)) return this.#select(primary, found, headers, read)
-    const ahead = new Map(this.#indexes.hinted(primary, headers).map((key) => [key, read(key)] as const))
+    const hinted = this.#indexes.hinted(primary, headers)
+    if (hinted.length === 0) return found.then((entry) => this.#select(primary, entry, headers, read, true))
+    const ahead = new Map(hinted.map((key) => [key, read(key)] as const))
     return found.then((entry) =>
       this.#select(primary, entry, headers, (key) => (ahead.has(key) ? ahead.get(key) : read(key)), true),
     )

@@ -14,6 +14,7 @@ import type { SetResult, Store } from './stores/store.ts'
 export const MAX_VARIANTS = 64
 /** For how many resources it is remembered how they vary. */
 const MAX_HINTS = 10_000
+const NO_HINTS: readonly string[] = []
 /** How often a place in the index is fought for, and for how long (ms, times the attempt) others are let go first at most. */
 const MAX_INDEXINGS = 16
 const INDEXING_PAUSE_MS = 4
@@ -50,7 +51,8 @@ export class VariantIndexes {
 
   /** The variants that this request would select if the resource still varied as it did. */
   hinted(primary: string, headers: RequestHeaders): readonly string[] {
-    const sets = this.#hints.get(primary) ?? []
+    const sets = this.#hints.get(primary)
+    if (sets === undefined) return NO_HINTS
     return sets.map((names) => keyOfVariant(primary, names, headers)).filter((key) => key !== undefined)
   }
 
