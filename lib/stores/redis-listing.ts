@@ -5,7 +5,6 @@ import { groupBy } from './group-by.ts'
 import type { Keys } from './redis-keys.ts'
 import type { SendCommand } from './redis-link.ts'
 import type { Mirror } from './redis-mirror.ts'
-import { ownBytes } from './redis-reads.ts'
 import type { EntryPage, ListOptions } from './store.ts'
 
 /** What of a partition tells which entries are ours and right. */
@@ -75,9 +74,7 @@ export class Listing {
       [...groupBy(redisKeys, (key) => this.#partitionOf(key))].map(async ([partition, keys]) => {
         if (partition === undefined) return []
         const frames = await send((client) => client.mgetBuffer(...keys))
-        return Promise.all(
-          frames.map(async (frame) => (frame === null ? undefined : decodeEntry(ownBytes(frame), undefined))),
-        )
+        return Promise.all(frames.map(async (frame) => (frame === null ? undefined : decodeEntry(frame, undefined))))
       }),
     )
     const names = new Set(redisKeys)

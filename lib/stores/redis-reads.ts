@@ -149,7 +149,7 @@ export class Reads {
   /** The entry in a frame, if it is one of ours, right and alive; without a promise where nothing has to be inflated or asked. */
   #open(key: string, frame: Buffer, left: () => number): Awaitable<Entry | undefined> {
     const { heads } = this.#options
-    const decoded = decodeEntry(heads === undefined ? ownBytes(frame) : frame, key, heads)
+    const decoded = decodeEntry(frame, key, heads)
     return decoded instanceof Promise
       ? decoded.then((entry) => this.#judge(key, entry, left))
       : this.#judge(key, decoded, left)
@@ -204,14 +204,6 @@ export class Reads {
     const checked = { ...judged, seq }
     return ledger.judge(checked) === 'valid' ? this.#usable(ledger.soften(checked)) : undefined
   }
-}
-
-/** A small answer is a slice of a large chunk from the socket, which it would keep alive as long as the entry. */
-export function ownBytes(frame: Buffer): Buffer {
-  if (frame.buffer.byteLength <= 2 * frame.length) return frame
-  const copy = Buffer.allocUnsafeSlow(frame.length)
-  frame.copy(copy)
-  return copy
 }
 
 function newPending(): Pending {
