@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { CacheEvents } from '../../lib/events.ts'
+import { TURN_WAIT_MS } from '../../lib/lease.ts'
 import { codeOf } from '../contracts/values.contract.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { closeNodes, type Database, eventually, isHit, type Node, startNode } from '../support/sharing.ts'
@@ -120,6 +121,25 @@ describeWithRedis('an application whose Redis', function () {
     expect(failed).to.equal(0)
     expect(slowestMs).to.be.lessThan(BOUND_MS)
     await hitsAgain()
+  })
+
+  it('hangs while a slow handler is asked has one run for all who ask in vain', async () => {
+    node = await startNode(database, { redis: server.url, memory: false })
+    await node.cache.ready()
+    let open: () => void = () => {}
+    node.hold(new Promise((resolve) => (open = resolve)))
+    const early = node.get('/x')
+    await eventually(() => node.calls === 1)
+    server.pause()
+    let arrived = 0
+    node.server.on('request', () => arrived++)
+    const pausedAt = performance.now()
+    const late = Array.from({ length: 200 }, () => node.get('/x'))
+    await eventually(() => node.calls > 1 && arrived === late.length)
+    open()
+    for (const answer of await Promise.all([early, ...late])) expect(answer).to.include({ status: 200, text: '0' })
+    // One for each turn of those who came after the last, the first and the last turn included.
+    expect(node.calls).to.be.at.most(3 + Math.floor((performance.now() - pausedAt) / TURN_WAIT_MS))
   })
 
   it('is away answers writes, tells that they are unconfirmed, and serves nothing of before afterwards', async () => {
