@@ -333,7 +333,7 @@ function bodilessEntry(meta: EntryMeta, coherence: FrameCoherence, options: Bodi
 
 function bodilessResponse(head: ResponseHead, { length, known }: BodilessOptions): StoredResponse {
   const parts = known === undefined ? head : { ...head, fields: known.shared(head.fields) }
-  return assembledResponse(parts, NOTHING, { length })
+  return assembledResponse(parts, NOTHING, { bodyLength: length })
 }
 
 function parseJson(text: string): unknown {

@@ -387,7 +387,7 @@ export class Responses {
     const varies = parts.vary.length > 0 || fill.index !== undefined
     const key = varies ? keyOfVariant(fill.primary, parts.vary, headers) : fill.primary
     if (key === undefined) return undefined
-    const value = storedResponse(parts, { coded, length })
+    const value = storedResponse(parts, { coded, bodyLength: length })
     let size = key.length + value.body.length
     for (const one of value.coded) size += codedSize(one)
     for (const text of value.head) size += text.length

@@ -49,7 +49,7 @@ export function freshen(confirmation: Confirmation): Freshened {
     const withheld = targets.filter(isForUs)
     const age = initialAge({ fields: merged, requestedAt: now, respondedAt: now })
     const own = outer.remove(merged).filter(([name]) => name.toLowerCase() !== 'age')
-    const value = storedResponse({ ...from.value, fields: own, initialAge: age, withheld }, coded)
+    const value = storedResponse({ ...from.value, fields: own, initialAge: age, withheld }, { coded })
     return { entry: { ...from, cachedAt: now, value }, decision }
   }
   // HDR-6: what may only be sent after validation is sent where the validation brought it.
@@ -58,7 +58,7 @@ export function freshen(confirmation: Confirmation): Freshened {
   if (!withheld.some((name) => news.has(name))) return { entry, decision }
   const value = storedResponse(
     { ...entry.value, withheld: withheld.filter((name) => !news.has(name)) },
-    entry.value.coded,
+    { coded: entry.value.coded },
   )
   return { entry: { ...entry, value }, decision }
 }

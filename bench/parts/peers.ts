@@ -13,6 +13,9 @@ import { type Server, Servers } from '../server.ts'
 const NODE = { name: 'withCache', limit: 'node:http' } as const
 const EXPRESS = { name: 'cacheMiddleware', limit: 'Express 5, first middleware' } as const
 
+/** What other peers keep their values in: installed for them. */
+const STORES: ReadonlySet<string> = new Set(['keyv', '@keyv/redis'])
+
 /** Fewer than where a bar is close: what differs here differs by far. */
 const ROUNDS = 5
 
@@ -21,7 +24,7 @@ const TIMES_THE_BEST = 4
 
 /** What a hit in memory costs beside other caches for Express, and beside proxies. */
 export async function run(context: Context): Promise<Section> {
-  const peers = Object.keys(installedPeers())
+  const peers = Object.keys(installedPeers()).filter((name) => !STORES.has(name))
   const sizes = context.short ? (['1 kB'] as const) : (Object.keys(SIZES) as SizeName[])
   await using servers = new Servers()
   const lanes = [...(await ownLanes(servers, sizes)), ...(await otherLanes(servers, peers, sizes))]
@@ -65,13 +68,11 @@ async function otherLanes(
 ): Promise<readonly Lane[]> {
   const task = { size: SIZES['1 kB'] }
   const origin = await servers.contestant('limits.ts', { ...task, contestant: 'node:http, origin' })
-  const started = await Promise.all([
-    ...peers.map(async (name) => ({
-      name,
-      server: await servers.contestant('peers.mjs', { ...task, contestant: name }),
-    })),
-    ...presentProxies().map(async ({ name, start }) => ({ name, server: await servers.add(start(origin.port)) })),
-  ])
+  const started: { readonly name: string; readonly server: Server }[] = []
+  // One after the other: where one fails, those that were started are known, and ended.
+  for (const name of peers)
+    started.push({ name, server: await servers.contestant('peers.mjs', { ...task, contestant: name }) })
+  for (const { name, start } of presentProxies()) started.push({ name, server: await servers.add(start(origin.port)) })
   for (const { server } of started) for (const size of sizes) await checkBody(server, SIZES[size])
   return started.flatMap(({ name, server }) => sizes.map((size) => laneOf(name, server, size)))
 }

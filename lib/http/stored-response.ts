@@ -131,14 +131,14 @@ export interface AssemblyOptions {
   /** What is at hand of the body in other codings. */
   readonly coded?: readonly CodedBody[] | undefined
   /** Of the body, where that is still on its way. */
-  readonly length?: number | undefined
+  readonly bodyLength?: number | undefined
 }
 
 /** The same where the body comes from elsewhere. */
 export function assembledResponse(
   parts: ResponseHead,
   body: Buffer,
-  { coded = [], length = body.length }: AssemblyOptions = {},
+  { coded = [], bodyLength: length = body.length }: AssemblyOptions = {},
 ): StoredResponse {
   const { fields, initialAge } = parts
   const plan = headPlan(fields, parts.withheld)
