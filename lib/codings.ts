@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import type { Events } from './events.ts'
@@ -34,8 +35,8 @@ const ENCODERS: Readonly<Partial<Record<Coding, Encode>>> = {
 /** The codings that this node can make, the one that is liked best first. */
 export const AVAILABLE_CODINGS: readonly Coding[] = CODINGS.filter((coding) => ENCODERS[coding] !== undefined)
 
-/** How many bodies are coded at the same time, and how many are at most waiting or under way. */
-const MAX_RUNNING = 2
+/** How many bodies are coded at the same time, so that a processor is left for requests; how many at most wait or are under way. */
+const MAX_RUNNING = Math.max(1, Math.min(2, availableParallelism() - 1))
 const MAX_PENDING = 64
 /** A coding that spares less is not worth its place. */
 const MIN_GAIN = 0.05

@@ -16,7 +16,8 @@ const OURS: Contestants = {
   // Small enough to evict all the time.
   'cacheMiddleware, never hit': ({ size }) => {
     const app = express()
-    app.use(cacheMiddleware({ cache: createCache({ memory: { maxSize: '32mb' } }), headers: 'standard' }))
+    const cache = createCache({ memory: { maxSize: '32mb' } })
+    app.use(cacheMiddleware({ cache, headers: 'standard', encodings: false }))
     return servedUncached(app, size)
   },
 }
