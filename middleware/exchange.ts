@@ -9,6 +9,7 @@ import type { Credentials } from '../lib/http/storing-input.ts'
 import { isForUs } from '../lib/http/targeted.ts'
 import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { Fill, FillTarget, ResponseEntry } from '../lib/responses.ts'
+import { AddedMember } from './added-member.ts'
 import { type Annotation, Annotations } from './annotations.ts'
 import { hasClientLeft } from './client-left.ts'
 import { selectPart } from './client-part.ts'
@@ -28,7 +29,6 @@ import { isError, isFailure } from './revalidation.ts'
 import type { Settings } from './settings.ts'
 import { StatusField } from './status-field.ts'
 import { Substitute } from './substitute.ts'
-import { VaryField } from './vary-field.ts'
 
 /**
  * One request that went to its handler: what the handler sees of it, what is said about its response on the way, whether that may
@@ -91,7 +91,8 @@ export class Exchange implements Watcher {
   readonly #outer: OuterFields
   readonly #inner: InnerRequest
   readonly #statusField: StatusField
-  readonly #varyField: VaryField
+  /** Our word in `Vary`: hits will be coded as clients like it. */
+  readonly #varyField: AddedMember
   /** The request fields as they arrived: later middlewares may change `req.headers`. */
   readonly #headers: RequestHeaders
   /** Its conditions in the handler's words, where they were in ours. */
@@ -151,7 +152,7 @@ export class Exchange implements Watcher {
     this.#outer = new OuterFields(res)
     this.#inner = new InnerRequest(req, this.#headers)
     this.#statusField = new StatusField(res, settings.headers)
-    this.#varyField = new VaryField(res)
+    this.#varyField = new AddedMember(res, 'Vary')
     this.#ownConditions = settings.encodings === undefined ? [] : ownConditions(this.#headers)
     const [headers, annotations, outer] = [this.#headers, this.#annotations, this.#outer]
     this.#keeper = new Keeper({ settings, req, res, headers, credentials, annotations, outer })
@@ -245,7 +246,7 @@ export class Exchange implements Watcher {
     else this.#accept(status, decision, declared, whole)
     for (const name of this.settings.targets) if (isForUs(name)) res.removeHeader(name)
     if (this.#req.method === 'HEAD' && status === 200) this.#substitute?.heed(fields, now)
-    if (isNegotiated(this.settings, { status, fields, length, decision })) this.#varyField.tell()
+    if (isNegotiated(this.settings, { status, fields, length, decision })) this.#varyField.tell('Accept-Encoding')
     const headers = this.#ownConditions.length === 0 ? this.#headers : withOwnConditions(this.#headers)
     const { method } = this.#req
     this.#window = this.#selects ? selectPart({ headers, method, res, fields, length, now }) : undefined
