@@ -4,7 +4,7 @@ import zlib from 'node:zlib'
 import type { Events } from './events.ts'
 import { CODINGS, type CodedBody, type Coding, codedSize } from './http/content-coding.ts'
 import { withCodings } from './http/stored-response.ts'
-import type { Bound } from './lease.ts'
+import { type Bound, Gauge } from './lease.ts'
 import type { ResponseEntry } from './responses.ts'
 import type { Store } from './stores/store.ts'
 
@@ -61,9 +61,8 @@ export class Codings {
   /** By coding and key. */
   readonly #pending = new Set<string>()
   readonly #waiting: Job[] = []
+  readonly #room = new Gauge(MAX_PENDING)
   #running = 0
-  #peak = 0
-  #refused = 0
 
   constructor({ store, events }: CodingsOptions) {
     this.#store = store
@@ -81,19 +80,16 @@ export class Codings {
   }
 
   stats(): Bound {
-    return { limit: MAX_PENDING, current: this.#pending.size, peak: this.#peak, refused: this.#refused }
+    return this.#room.stats()
   }
 
   #add({ key, cachedAt, seq, fence }: ResponseEntry, coding: Coding): void {
     const job = { key, coding, cachedAt, seq, fence }
     // Without memory it would be made for each answer again.
     if (this.#pending.has(nameOf(job)) || this.#present(job) === undefined) return
-    if (this.#pending.size >= MAX_PENDING) {
-      this.#refused++
-      return
-    }
+    if (!this.#room.admits(1)) return
+    this.#room.add(1)
     this.#pending.add(nameOf(job))
-    this.#peak = Math.max(this.#peak, this.#pending.size)
     this.#waiting.push(job)
     this.#next()
   }
@@ -106,6 +102,7 @@ export class Codings {
       void this.#make(job).finally(() => {
         this.#running--
         this.#pending.delete(nameOf(job))
+        this.#room.add(-1)
         this.#next()
       })
     }
