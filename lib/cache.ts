@@ -224,7 +224,7 @@ export class Cache extends Values {
 
   /** End the work: timers, subscriptions, own connections; a client that was handed in stays open. May be called twice. */
   async close(): Promise<void> {
-    this.#closed ??= Promise.resolve(this.engine.store.close())
+    this.#closed ??= this.engine.close()
     await this.#closed
   }
 

@@ -52,6 +52,7 @@ export class Engine {
   #refreshing = 0
   #refreshPeak = 0
   #refreshRefused = 0
+  readonly #closers = new Set<() => Promise<void>>()
 
   constructor(options: CacheOptions) {
     const read = readCacheOptions(options)
@@ -153,6 +154,23 @@ export class Engine {
       peak: this.#refreshPeak,
       refused: this.#refreshRefused,
     }
+  }
+
+  /** Run this when the cache is closed, before its connections are; returns a function that takes it back. */
+  onClose(run: () => Promise<void>): () => void {
+    this.#closers.add(run)
+    return () => {
+      this.#closers.delete(run)
+    }
+  }
+
+  /** End what was begun on top of the cache, then the stores. */
+  async close(): Promise<void> {
+    const ended = await Promise.allSettled([...this.#closers].map((run) => run()))
+    for (const end of ended) {
+      if (end.status === 'rejected') this.events.emit('error', { where: 'close', cause: end.reason })
+    }
+    await this.store.close()
   }
 
   /** Report what was done with one request or `remember`. */

@@ -51,7 +51,7 @@ describe('Engine', () => {
     const engines = [new Engine({ logger, redis }), new Engine({ logger, redis, memory: false })]
     expect(engines.map(({ store }) => store.name)).to.deep.equal(['tiered', 'redis'])
     expect(engines.map(({ reachable }) => reachable)).to.deep.equal([false, false])
-    for (const { store } of engines) await store.close()
+    for (const engine of engines) await engine.close()
   })
 
   it('refuses to keep entries nowhere', () => {
@@ -100,6 +100,27 @@ describe('Engine', () => {
     expect(seen).to.deep.equal([{ where: 'refresh', cause }])
     expect(engine.refreshes.current).to.equal(0)
     expect(engine.statistics.counters.errors).to.equal(1)
+  })
+
+  it('ends what was begun on top of it before its stores, and tells of what could not be ended', async () => {
+    const engine = new Engine({ logger })
+    const seen: unknown[] = []
+    engine.events.on('error', (event) => seen.push(event))
+    const order: string[] = []
+    const cause = new Error('stuck')
+    engine.onClose(async () => void order.push('begun'))
+    engine.onClose(() => Promise.reject(cause))
+    const takeBack = engine.onClose(async () => void order.push('taken back'))
+    takeBack()
+    const { store } = engine
+    const close = store.close.bind(store)
+    store.close = () => {
+      order.push('store')
+      return close()
+    }
+    await engine.close()
+    expect(order).to.deep.equal(['begun', 'store'])
+    expect(seen).to.deep.equal([{ where: 'close', cause }])
   })
 
   it('counts and tells outcomes', () => {
