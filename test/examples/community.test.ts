@@ -17,6 +17,8 @@ import { type Cache, createCache } from '../../middleware/index.ts'
 
 const SMALL: SeedSize = { communities: 24, users: 300, posts: 1_500, memberships: 900, questions: 30, votes: 2_000 }
 
+const DATABASE = new URL('../../examples/community/database/database.ts', import.meta.url).href
+
 const MAIN = new URL('../../examples/community/main.ts', import.meta.url).pathname
 
 describe('the community example', () => {
@@ -103,6 +105,25 @@ describe('the community example', () => {
       ).to.throw('no')
       expect(database.writeSeq).to.equal(before)
       expect(database.get('SELECT count(*) AS users FROM users')).to.deep.equal({ users: SMALL.users })
+      database.close()
+    })
+
+    it('holds nothing of a write that was cut short when its process was killed', async () => {
+      const file = prepareDatabase({ directory: join(directory, 'killed'), size: SMALL })
+      // A cache of so few pages that most of the write is in the file before it is committed.
+      const script = `
+        import { CommunityDatabase } from ${JSON.stringify(DATABASE)}
+        const database = new CommunityDatabase(${JSON.stringify(file)})
+        database.script('PRAGMA cache_size = 5')
+        database.change(() => {
+          database.run('UPDATE posts SET score = -1')
+          process.kill(process.pid, 'SIGKILL')
+        })`
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type', 'module', '--eval', script])
+      const [[, signal], complaints] = await Promise.all([once(child, 'exit'), text(child.stderr)])
+      expect(signal, complaints).to.equal('SIGKILL')
+      const database = new CommunityDatabase(file)
+      expect(database.get('SELECT count(*) AS posts FROM posts WHERE score = -1')).to.deep.equal({ posts: 0 })
       database.close()
     })
 

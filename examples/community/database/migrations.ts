@@ -1,7 +1,4 @@
-/**
- * The schema as a list of steps. A database remembers in `user_version` how many it has had, so that a step, once released,
- * is never edited: the next change is appended.
- */
+/** The schema, step by step. */
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

@@ -1,6 +1,7 @@
 import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { CommunityDatabase, isAlive } from './database.ts'
+import { isAlive } from '../../shared/file-lock.ts'
+import { CommunityDatabase } from './database.ts'
 import { TABLES_ONLY } from './migrations.ts'
 import { FULL_SIZE, SEED_VERSION, type SeedProgress, type SeedSize, seed } from './seed.ts'
 

@@ -1,4 +1,5 @@
-import { type CommunityDatabase, type SqlValue } from './database.ts'
+import type { SqlValue } from '../../shared/sql-database.ts'
+import type { CommunityDatabase } from './database.ts'
 import { below, pick, type Random, seededRandom, weightedIndex, zipfShares } from './random.ts'
 import {
   answers,

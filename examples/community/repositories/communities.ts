@@ -1,4 +1,5 @@
-import type { Change, CommunityDatabase, SqlValue } from '../database/database.ts'
+import type { SqlValue } from '../../shared/sql-database.ts'
+import type { Change, CommunityDatabase } from '../database/database.ts'
 import { resource } from '../resources.ts'
 
 export interface Community {
