@@ -9,6 +9,8 @@ import { callback, flag, integer, milliseconds, oneOf, readOptions, text } from 
 import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
 import { invalidationTargets, type Targets } from './targets.ts'
 import { Values } from './values.ts'
+import type { WarmReport, WarmSource } from './warm-run.ts'
+import { type WarmItem, Warming, type WarmOptions } from './warming.ts'
 
 export interface InvalidateOptions {
   /** How far it must have reached: every process (`'all'`), or Redis, other memories lagging by one lease. @default 'all' */
@@ -103,12 +105,17 @@ export function createCache(options: CacheOptions = {}): Cache {
 export class Cache extends Values {
   /** For the middlewares of this package. */
   readonly engine: Engine
+  readonly #warming: Warming
   #closed: Promise<void> | undefined
 
   constructor(options: CacheOptions = {}) {
     const engine = new Engine(options)
     super(engine)
     this.engine = engine
+    this.#warming = new Warming(engine, {
+      prefetch: (item) => this.prefetch(item),
+      prefill: (item) => this.prefill(item),
+    })
   }
 
   /**
@@ -141,6 +148,18 @@ export class Cache extends Values {
     const { strict = false } = readOptions('change', options, CHANGE_OPTIONS)
     const write = WRITE.read('change: run', run) as () => Promise<T> | T
     return change(this.engine, { targets: invalidationTargets('change', targets), run: write, strict })
+  }
+
+  /**
+   * Load entries before anybody asks for them: those of a list, or those that a function names, in that order. What is fresh already
+   * is passed over, so that a run that was interrupted goes on where it stopped. Failures are in the report, and end nothing; while
+   * Redis is away nothing is loaded.
+   * @throws CacheError for wrong options
+   * @example
+   * await cache.warm(popular.map((id) => ({ key: `post:${id}`, ttl: '10m', load: () => posts.byId(id) })))
+   */
+  async warm(source: WarmSource<WarmItem>, options: WarmOptions = {}): Promise<WarmReport> {
+    return this.#warming.warm(source, options)
   }
 
   /** What the cache did so far, at once. */

@@ -18,8 +18,27 @@ export interface CacheEvents {
   error: { readonly where: string; readonly cause: unknown }
   /** Redis cannot be used; requests go on without it. */
   degraded: { readonly reason: string }
+  /** How far a warming is, several times a second, and its end. */
+  warm: WarmProgress
   /** Redis can be used again. */
   recovered: { readonly afterMs: number }
+}
+
+/** How far a warming is. */
+export interface WarmProgress {
+  readonly name: string | undefined
+  /** Entries that are dealt with. */
+  readonly done: number
+  /** How many entries the source names, where that is known. */
+  readonly total: number | undefined
+  /** Of those dealt with: loaded and kept, there already, loaded in vain, failed. */
+  readonly warmed: number
+  readonly fresh: number
+  readonly unkept: number
+  readonly failures: number
+  readonly elapsedMs: number
+  /** The last one of its run. */
+  readonly ended: boolean
 }
 
 export type Listener<E extends keyof CacheEvents> = (event: CacheEvents[E]) => void

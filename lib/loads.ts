@@ -5,7 +5,7 @@ import { show } from './errors.ts'
 import { type Bound, type Flight, Flights, LOCK_WAIT_MS, TURN_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import type { Outcome } from './outcome.ts'
 import { type StoredForm, storedForm, valueEntry, valueOf } from './stored-value.ts'
-import type { Awaitable, FillLease } from './stores/store.ts'
+import type { Awaitable, FillLease, SetResult } from './stores/store.ts'
 import type { TagLedger } from './tags.ts'
 
 /**
@@ -44,6 +44,8 @@ export interface Caller {
 
 export interface Brought<T> extends Pick<Outcome, 'collapsed' | 'stored'> {
   readonly value: T
+  /** What becomes of the copy that is kept. */
+  readonly kept?: Awaitable<SetResult>
 }
 
 /** What a run of a loader has for those who waited: nothing at all (undefined) sends each on its own way. */
@@ -199,8 +201,7 @@ export class Loads {
       landing = { kind: 'brought', entry }
       unkept = undefined
       // The caller has its value; what becomes of the copy is no reason to wait.
-      void store.set(entry, lease)
-      return { value, stored: true }
+      return { value, stored: true, kept: store.set(entry, lease) }
     } catch (error) {
       landing = { kind: 'failed', error }
       throw error

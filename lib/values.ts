@@ -8,7 +8,9 @@ import { type Load, type Loader, Loads } from './loads.ts'
 import { badOption, duration, type OptionsOf, oneOf, type Reader, readOptions, where } from './options.ts'
 import { storedForm, valueEntry, valueOf } from './stored-value.ts'
 import type { InvalidationTargets } from './stores/store.ts'
+import type { Token } from './tags.ts'
 import { checkTags } from './targets.ts'
+import type { Warmed } from './warm-run.ts'
 
 /** Values by key: the service's own face, without HTTP. */
 
@@ -182,15 +184,9 @@ export class Values {
   }
 
   async #remember<T>(key: string, read: OptionsOf<typeof REMEMBER_OPTIONS>, loader: Loader<T>): Promise<Remembered<T>> {
-    const { defaults, clock } = this.#engine
-    const windows = {
-      revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
-      error: read.staleIfError ?? defaults.staleIfError,
-    }
-    const full = this.#full(key)
-    const tags = checkTags('remember', read.tags ?? [])
-    const load: Load<T> = { full, key, tags, lifetime: read.ttl ?? this.#defaultLifetime, windows, loader }
-
+    const { clock } = this.#engine
+    const load = this.#load('remember', key, read, loader)
+    const { full, windows } = load
     const caller = this.#loads.caller(full)
     const { entry, source } = await this.#find(full)
     const now = clock.now()
@@ -205,7 +201,7 @@ export class Values {
     }
     const forward = entry === undefined ? 'uri-miss' : 'stale'
     try {
-      const { value, ...done } = await this.#loads.bring(load, caller, entry)
+      const { value, kept: _later, ...done } = await this.#loads.bring(load, caller, entry)
       this.#engine.report(key, { hit: false, forward, ...done })
       return { value, source: 'origin' }
     } catch (error) {
@@ -217,6 +213,43 @@ export class Values {
       this.#engine.report(key, { hit: false, forward, ttl: ttlOf(entry, late), detail: 'stale-if-error' })
       return { value: valueOf<T>(entry), source }
     }
+  }
+
+  /** Load a value ahead of those who will ask for it, where what is there is due. It counts neither as a hit nor as a miss. */
+  protected async prefetch({ key, options, loader, isDue }: Prefetch): Promise<Warmed> {
+    const read = readOptions('warm', options, REMEMBER_OPTIONS)
+    const load = this.#load('warm', key, read, LOADER.read('warm: load', loader))
+    const caller = this.#loads.caller(load.full)
+    const { entry } = await this.#find(load.full)
+    if (entry !== undefined && !isDue(entry)) return 'fresh'
+    const { value, collapsed, kept } = await this.#loads.bring(load, caller, entry)
+    if (collapsed === true && value !== undefined) return 'fresh'
+    return (await kept) === 'stored' ? 'warmed' : 'unkept'
+  }
+
+  /** Keep a value that was read as of a state of the ledger, where what is there is due: unlike `set` it is no write. */
+  protected async prefill({ key, options, value, isDue, asOf }: Prefill): Promise<Warmed> {
+    const read = readOptions('warm', options, REMEMBER_OPTIONS)
+    const { full, tags, lifetime, windows } = this.#load('warm', key, read, () => value)
+    const form = storedForm(key, value)
+    const { entry } = await this.#find(full)
+    if (entry !== undefined && !isDue(entry)) return 'fresh'
+    const now = this.#engine.clock.now()
+    const staleAt = now + lifetime
+    const deleteAt = staleAt + Math.max(windows.revalidate, windows.error)
+    const draft = { full, key, value: form, tags, now, staleAt, deleteAt, at: asOf(full), fence: 0 }
+    return (await this.#engine.store.set(valueEntry(draft))) === 'stored' ? 'warmed' : 'unkept'
+  }
+
+  /** @throws CacheError for what is no key, and for wrong tags */
+  #load<T>(place: string, key: string, read: OptionsOf<typeof REMEMBER_OPTIONS>, loader: Loader<T>): Load<T> {
+    const { defaults } = this.#engine
+    const windows = {
+      revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
+      error: read.staleIfError ?? defaults.staleIfError,
+    }
+    const tags = checkTags(place, read.tags ?? [])
+    return { full: this.#full(key), key, tags, lifetime: read.ttl ?? this.#defaultLifetime, windows, loader }
   }
 
   /** Loader runs that others may wait for. */
@@ -255,6 +288,24 @@ export class Values {
       throw error
     }
   }
+}
+
+/** What is to be loaded ahead of time. */
+export interface Prefetch extends Ahead {
+  readonly loader: Loader<unknown>
+}
+
+/** What was read ahead of time, and as of which state of the ledgers. */
+export interface Prefill extends Ahead {
+  readonly value: unknown
+  readonly asOf: (full: string) => Token
+}
+
+interface Ahead {
+  readonly key: string
+  readonly options: RememberOptions
+  /** Whether what is there is not good enough. */
+  readonly isDue: (entry: Entry) => boolean
 }
 
 /** An item of `setMany`, its lifetime in ms. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { type Entry, isDead, isFresh } from '../entry.ts'
-import { TagLedger } from '../tags.ts'
+import { TagLedger, type Token } from '../tags.ts'
 import { PackedEntries } from './packed-entries.ts'
 import {
   ALONE,
@@ -56,6 +56,12 @@ export class MemoryStore implements Store {
 
   ledger(key: string): TagLedger {
     return this.#ledgerOf(key)
+  }
+
+  /** Without Redis there is one ledger for all keys. */
+  asOf(): () => Token {
+    const { token } = this.#ledgerOf('')
+    return () => token
   }
 
   get(key: string, now: number = this.#clock.now()): Entry | undefined {

@@ -5,7 +5,7 @@ import { type Entry, isFresh } from '../entry.ts'
 import type { Events } from '../events.ts'
 import { partitionOf } from '../key.ts'
 import { channelPrefixOf, dropLinks, duplicateOf, type RedisClient, type RedisConnection } from '../redis.ts'
-import type { TagLedger } from '../tags.ts'
+import type { TagLedger, Token } from '../tags.ts'
 import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
 import { Heads } from './redis-heads.ts'
@@ -196,6 +196,11 @@ export class RedisStore implements Store {
 
   ledger(key: string): TagLedger {
     return this.#partition(key).mirror.ledger
+  }
+
+  asOf(): (key: string) => Token {
+    const tokens = this.#partitions.map(({ mirror }) => mirror.ledger.token)
+    return (key) => tokens[partitionOf(key, tokens.length)] as Token
   }
 
   get(key: string): Awaitable<Entry | undefined> {

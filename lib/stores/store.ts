@@ -1,5 +1,5 @@
 import type { Entry } from '../entry.ts'
-import type { MarkStep, TagLedger } from '../tags.ts'
+import type { MarkStep, TagLedger, Token } from '../tags.ts'
 
 /** A value now, or a promise of it: memory answers at once, Redis later. */
 export type Awaitable<T> = T | Promise<T>
@@ -101,6 +101,8 @@ export interface Store {
   readonly copies: boolean
   /** What has been invalidated, and when, in the partition of a key. */
   ledger(key: string): TagLedger
+  /** Take down the state of all ledgers as it is now: what is read from here on may be kept as of the token of its key. */
+  asOf(): (key: string) => Token
   /** The valid entry of this key, as of `now` where the caller has just asked the clock. Reads of one tick may share a round trip. */
   get(key: string, now?: number): Awaitable<Entry | undefined>
   /** The same as all processes see it, past what this one remembers. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { type Entry, isFresh } from '../entry.ts'
-import type { TagLedger } from '../tags.ts'
+import type { TagLedger, Token } from '../tags.ts'
 import type { MemoryStore } from './memory.ts'
 import type { RedisStore } from './redis.ts'
 import type {
@@ -47,6 +47,10 @@ export class TieredStore implements Store {
 
   ledger(key: string): TagLedger {
     return this.#redis.ledger(key)
+  }
+
+  asOf(): (key: string) => Token {
+    return this.#redis.asOf()
   }
 
   get(key: string, now: number = this.#clock.now()): Awaitable<Entry | undefined> {

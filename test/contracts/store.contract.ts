@@ -65,6 +65,14 @@ export function describeStoreContract(title: string, make: () => Promise<StoreUn
       expect((await store.get(entry.key))?.value).to.equal('2')
     })
 
+    it('takes down the state that fills begin from', async () => {
+      const { key } = valueEntry(store, now(), 'a')
+      const asOf = store.asOf()
+      expect(asOf(key)).to.equal(store.ledger(key).token)
+      await invalidate({ tags: [tagOf.tag('t')] })
+      expect(asOf(key).seq).to.equal(store.ledger(key).token.seq - 1)
+    })
+
     it('answers with nothing once an entry is past its end', async () => {
       const entry = valueEntry(store, now(), 'a', { ttlMs: 1_000 })
       await store.set(entry)
