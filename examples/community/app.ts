@@ -1,11 +1,11 @@
 import express, { type Express, type Response, Router } from 'express'
 import { adminRouter, type Cache, cacheMiddleware, cacheRoute, invalidateMiddleware } from '../../middleware/index.ts'
+import { problemResponder, routeNotFound } from '../shared/problem.ts'
 import type { CommunityDatabase } from './database/database.ts'
 import { cachedPolicies, type Policies, uncachedPolicies } from './policies.ts'
 import { touchedBy } from './routes/answer.ts'
 import { communityRoutes } from './routes/communities.ts'
 import { postRoutes } from './routes/posts.ts'
-import { problemResponder, routeNotFound } from './routes/problem.ts'
 import { questionRoutes } from './routes/questions.ts'
 import { userRoutes } from './routes/users.ts'
 

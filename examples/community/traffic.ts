@@ -1,4 +1,4 @@
-import { dataDirectory } from './database/prepare.ts'
+import { dataDirectory } from '../shared/program.ts'
 import { replayTable } from './replay/report.ts'
 import { replayLog } from './replay/run.ts'
 import { type CommandLine, HELP, readCommandLine } from './traffic/options.ts'
@@ -26,7 +26,7 @@ async function generate(command: CommandLine, signal: AbortSignal): Promise<void
   const sending = progressLine({ label: 'traffic', stream: process.stderr })
   const report = await runTraffic({
     ...command,
-    directory: dataDirectory(process.env),
+    directory: dataDirectory(),
     onSeed: (done, total) => {
       seeding.update(done, total)
       if (done === total) seeding.end()

@@ -13,11 +13,6 @@ export interface PrepareOptions {
   readonly onProgress?: SeedProgress
 }
 
-/** Where the demo keeps its data: `DEMO_DATA`, or `.demo` in the working directory. */
-export function dataDirectory(env: Readonly<Record<string, string | undefined>>): string {
-  return env.DEMO_DATA === undefined || env.DEMO_DATA === '' ? '.demo' : env.DEMO_DATA
-}
-
 /**
  * The database of the demo, ready to be opened: seeded on the first start, what was written since then on later ones. Returns
  * its file.

@@ -1,6 +1,6 @@
+import { below, pick, type Random, seededRandom, weightedIndex, zipfShares } from '../../shared/random.ts'
 import type { SqlValue } from '../../shared/sql-database.ts'
 import type { CommunityDatabase } from './database.ts'
-import { below, pick, type Random, seededRandom, weightedIndex, zipfShares } from './random.ts'
 import {
   answers,
   CATEGORIES,

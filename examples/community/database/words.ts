@@ -1,4 +1,4 @@
-import { below, pick, type Random } from './random.ts'
+import { below, pick, type Random } from '../../shared/random.ts'
 
 /** Names, titles and texts put together from word lists: realistic enough to read, free of anybody's data. */
 

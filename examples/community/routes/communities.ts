@@ -1,5 +1,14 @@
 import { Router } from 'express'
 import { cachePolicy } from '../../../middleware/index.ts'
+import {
+  choiceParameter,
+  idField,
+  idParameter,
+  optionalTextField,
+  pageParameter,
+  textField,
+} from '../../shared/parameters.ts'
+import { found, RequestProblem } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import { CATEGORIES } from '../database/words.ts'
 import type { Policies } from '../policies.ts'
@@ -8,8 +17,6 @@ import { type PostSort, postRepository } from '../repositories/posts.ts'
 import { userRepository } from '../repositories/users.ts'
 import { resource } from '../resources.ts'
 import { read, write } from './answer.ts'
-import { choiceParameter, idField, idParameter, optionalTextField, pageParameter, textField } from './parameters.ts'
-import { found, RequestProblem } from './problem.ts'
 
 const COMMUNITY_SORTS: readonly CommunitySort[] = ['popular', 'newest', 'name']
 const POST_SORTS: readonly PostSort[] = ['new', 'top']

@@ -1,9 +1,9 @@
 import { Router } from 'express'
+import { idParameter, optionalTextField } from '../../shared/parameters.ts'
+import { found } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import { postRepository } from '../repositories/posts.ts'
 import { write } from './answer.ts'
-import { idParameter, optionalTextField } from './parameters.ts'
-import { found } from './problem.ts'
 
 const MAX_TITLE = 100
 const MAX_BODY = 2_000

@@ -1,11 +1,11 @@
 import { Router } from 'express'
+import { choiceField, choiceParameter, idField, idParameter } from '../../shared/parameters.ts'
+import { found, RequestProblem } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import type { Policies } from '../policies.ts'
 import { QUESTION_STATUSES, questionRepository } from '../repositories/questions.ts'
 import { userRepository } from '../repositories/users.ts'
 import { read, write } from './answer.ts'
-import { choiceField, choiceParameter, idField, idParameter } from './parameters.ts'
-import { found, RequestProblem } from './problem.ts'
 
 /** `/questions`: lists, trending, one question, its results, voting, opening and closing. */
 export function questionRoutes({ database, policies }: { database: CommunityDatabase; policies: Policies }): Router {

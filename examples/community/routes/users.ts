@@ -1,13 +1,13 @@
 import { Router } from 'express'
 import { cachePolicy } from '../../../middleware/index.ts'
+import { idParameter, optionalTextField } from '../../shared/parameters.ts'
+import { found } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import type { Policies } from '../policies.ts'
 import { postRepository } from '../repositories/posts.ts'
 import { userRepository } from '../repositories/users.ts'
 import { resource } from '../resources.ts'
 import { read, write } from './answer.ts'
-import { idParameter, optionalTextField } from './parameters.ts'
-import { found } from './problem.ts'
 
 const MAX_NAME = 100
 const MAX_BIO = 1_000

@@ -1,5 +1,5 @@
+import { below, pick, type Random, seededRandom, weightedIndex, zipfShares } from '../../shared/random.ts'
 import type { CommunityDatabase } from '../database/database.ts'
-import { below, pick, type Random, seededRandom, weightedIndex, zipfShares } from '../database/random.ts'
 import { CATEGORIES } from '../database/words.ts'
 import type { ClientRequest } from './client.ts'
 
