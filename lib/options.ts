@@ -235,7 +235,7 @@ function readMembers<T extends OptionTable>(
   const result: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
     const reader = Object.hasOwn(table, name) ? table[name] : undefined
-    if (reader === undefined) throw unknownOption(place, name, Object.keys(table))
+    if (reader === undefined) throw unknownName(place, 'option', name, Object.keys(table))
     if (value !== undefined) result[name] = reader.read(prefix + name, value)
   }
   return result as OptionsOf<T>
@@ -248,10 +248,11 @@ function hintsOf(prefix: string, options: object, table: OptionTable): readonly 
   })
 }
 
-function unknownOption(place: string, name: string, known: readonly string[]): CacheError {
+/** What a name that nobody knows is told: the names there are, or the one that was probably meant. */
+export function unknownName(place: string, kind: string, name: string, known: readonly string[]): CacheError {
   const meant = probablyMeant(name, known)
-  const fix = meant === undefined ? `Known options: ${[...known].sort().join(', ')}.` : `Did you mean "${meant}"?`
-  return new CacheError('ERR_CACHE_UNKNOWN_OPTION', `${place}: unknown option ${show(name)}. ${fix}`)
+  const fix = meant === undefined ? `Known ${kind}s: ${[...known].sort().join(', ')}.` : `Did you mean "${meant}"?`
+  return new CacheError('ERR_CACHE_UNKNOWN_OPTION', `${place}: unknown ${kind} ${show(name)}. ${fix}`)
 }
 
 function probablyMeant(name: string, known: readonly string[]): string | undefined {

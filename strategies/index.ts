@@ -1,16 +1,18 @@
+export { type EntityMethod } from './bound-entity.ts'
 export { type CacheAsideOptions, type CachedLoader, cacheAside } from './cache-aside.ts'
 export { type CommunityEntities, type CommunityEvents, community } from './domains/community.ts'
 export { type UserEntities, type UserEvents, user } from './domains/user.ts'
 export { type VotingEntities, type VotingEvents, voting } from './domains/voting.ts'
+export type { EntityDefinition } from './entity.ts'
+export type { EventDefinition } from './events.ts'
+export { type Id, tagName } from './names.ts'
+export type { RoutePolicy } from './route-policy.ts'
 export {
   type BoundStrategy,
   defineStrategy,
-  type EntityDefinition,
-  type Id,
   type Loaders,
-  type RoutePolicy,
+  type ManyLoaders,
   type Strategy,
   type StrategyDefinition,
   type StrategyOptions,
-  tagName,
 } from './strategy.ts'

@@ -1,4 +1,5 @@
-import { defineStrategy, type Id, type Strategy, tagName } from '../strategy.ts'
+import { type Id, tagName } from '../names.ts'
+import { defineStrategy, type Strategy } from '../strategy.ts'
 
 interface OfQuestion {
   readonly questionId: Id

@@ -169,7 +169,7 @@ function keepsItsPromise(makeCache: () => Promise<Cache>): void {
     expect(await polls.results({ questionId: 9 })).to.deep.equal({ questionId: 9, votes: { yes: 1 } })
     expect(queries).to.equal(1)
     votes.set('yes', 2)
-    await polls.events.voteCast({ questionId: 9, userId: 3 })
+    await polls.onVoteCast({ questionId: 9, userId: 3 })
     expect(await polls.results({ questionId: 9 })).to.deep.equal({ questionId: 9, votes: { yes: 2 } })
     expect(queries).to.equal(2)
   })
@@ -183,7 +183,7 @@ function keepsItsPromise(makeCache: () => Promise<Cache>): void {
     expect(await communities.posts({ communityId: 7 })).to.equal('7/1/1')
     expect(await communities.posts({ communityId: 7, page: 2 })).to.equal('7/2/2')
     expect(await communities.posts({ communityId: 8 })).to.equal('8/1/3')
-    await communities.events.postCreated({ communityId: 7 })
+    await communities.onPostCreated({ communityId: 7 })
     expect(await communities.posts({ communityId: 8 })).to.equal('8/1/3')
     expect(await communities.posts({ communityId: 7 })).to.equal('7/1/4')
     expect(await communities.posts({ communityId: 7, page: 2 })).to.equal('7/2/5')
@@ -214,10 +214,10 @@ describeWithRedis('strategies over a real Redis', () => {
     const [here, there] = [await connected(), await connected()]
     let name = 'Ada'
     const load = { profile: async () => ({ name }) }
-    const [readers, writers] = [user({ cache: here, load }), user({ cache: there, load: {} })]
+    const [readers, writers] = [user({ cache: here, load }), user({ cache: there })]
     expect(await readers.profile({ userId: 3 })).to.deep.equal({ name: 'Ada' })
     name = 'Grace'
-    await writers.events.userUpdated({ userId: 3 })
+    await writers.onUserUpdated({ userId: 3 })
     expect(await readers.profile({ userId: 3 })).to.deep.equal({ name: 'Grace' })
     await Promise.all([here.close(), there.close()])
   })

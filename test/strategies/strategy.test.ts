@@ -52,7 +52,7 @@ describe('defineStrategy', () => {
 
   it('has no method without a loader', () => {
     const bound = shop({ cache, load: { search: () => [] } })
-    expect(Object.keys(bound).sort()).to.deep.equal(['events', 'search'])
+    expect(Object.keys(bound).sort()).to.deep.equal(['forgetAll', 'on', 'onProductChanged', 'search'])
     // @ts-expect-error the type says so too
     expect(bound.product).to.equal(undefined)
   })
@@ -71,7 +71,7 @@ describe('defineStrategy', () => {
     // @ts-expect-error an identifying argument is missing
     await product({ shopId: 1 }).catch((error: unknown) => expect(error).to.be.instanceOf(CacheError))
     // @ts-expect-error no such event
-    expect(shop({ cache, load: {} }).events.productSold).to.equal(undefined)
+    expect(shop({ cache }).onProductSold).to.equal(undefined)
   })
 
   it('keeps the `this` of its loaders', async () => {
@@ -102,11 +102,11 @@ describe('defineStrategy', () => {
 
   describe('keys', () => {
     const cases: readonly [ShopEntities['search'], string][] = [
-      [{}, 'shop:search'],
-      [{ page: 2 }, 'shop:search:page=2'],
-      [{ text: 'a:b&c', page: 2 }, 'shop:search:page=2&text=a%3Ab%26c'],
-      [{ filters: { b: [2, 1], a: 'x' } }, `shop:search:filters:=${encodeURIComponent('{"a":"x","b":[2,1]}')}`],
-      [{ text: '\ud800' }, 'shop:search:text=%EF%BF%BD'],
+      [{}, 'shop:search:v1'],
+      [{ page: 2 }, 'shop:search:page=2:v1'],
+      [{ text: 'a:b&c', page: 2 }, 'shop:search:page=2&text=a%3Ab%26c:v1'],
+      [{ filters: { b: [2, 1], a: 'x' } }, `shop:search:filters:=${encodeURIComponent('{"a":"x","b":[2,1]}')}:v1`],
+      [{ text: '\ud800' }, 'shop:search:text=%ud800:v1'],
     ]
     for (const [args, key] of cases) {
       it(`is ${key}`, async () => {
@@ -115,10 +115,10 @@ describe('defineStrategy', () => {
       })
     }
 
-    it('is {name}:{entity}:{identifier}, each part encoded', async () => {
+    it('is {name}:{entity}:{identifier}:{version}, each part encoded', async () => {
       const { product } = shop({ cache, load: { product: () => 1 } })
       await product({ shopId: 'a:1', productId: 7 })
-      expect(await keysOf(cache)).to.deep.equal(['shop:product:a%3A1:7'])
+      expect(await keysOf(cache)).to.deep.equal(['shop:product:a%3A1:7:v1'])
     })
 
     it('does not depend on the order of members, nor on those that are undefined', async () => {
@@ -173,11 +173,14 @@ describe('defineStrategy', () => {
   describe('events', () => {
     it('invalidate the tags of the event and nothing else', async () => {
       let calls = 0
-      const { product, search, events } = shop({ cache, load: { product: () => ++calls, search: () => ++calls } })
+      const { product, search, onProductChanged } = shop({
+        cache,
+        load: { product: () => ++calls, search: () => ++calls },
+      })
       await product({ shopId: 1, productId: 1 })
       await product({ shopId: 1, productId: 2 })
       await search({})
-      const result = await events.productChanged({ productId: 1 })
+      const result = await onProductChanged({ productId: 1 })
       expect(result).to.include({ ack: 'memory', partitions: 1 })
       expect(await product({ shopId: 1, productId: 2 })).to.equal(2)
       expect(await product({ shopId: 1, productId: 1 })).to.equal(4)
@@ -195,10 +198,10 @@ describe('defineStrategy', () => {
         return 'old'
       }
       const started = once(told, 'started')
-      const { search, events } = shop({ cache, load: { search: load } })
+      const { search, onProductChanged } = shop({ cache, load: { search: load } })
       const before = search({})
       await started
-      await events.productChanged({ productId: 1 })
+      await onProductChanged({ productId: 1 })
       told.emit('release')
       expect(await before).to.equal('old')
       expect(await search({})).to.equal('new')
@@ -209,8 +212,8 @@ describe('defineStrategy', () => {
     })
 
     it('refuse arguments that name nothing', async () => {
-      const { events } = shop({ cache, load: {} })
-      const error = await events.productChanged({} as { productId: Id }).catch((caught: unknown) => caught)
+      const { onProductChanged } = shop({ cache })
+      const error = await onProductChanged({} as { productId: Id }).catch((caught: unknown) => caught)
       expect(error).to.be.instanceOf(CacheError)
     })
   })
@@ -219,14 +222,21 @@ describe('defineStrategy', () => {
     it('take their tags from the route parameters', () => {
       const policy: RoutePolicy = shop.product
       expect(policy.ttl).to.equal('10m')
-      expect(policy.tags({ params: { shopId: '1', productId: '7' } })).to.deep.equal(['product:7'])
-      expect(policy.tags({ params: { shopId: '1', productId: ['a', 'b'] } })).to.deep.equal(['product:a/b'])
-      expect(shop.search.tags({ params: {} })).to.deep.equal(['products'])
+      expect(policy.tags({ params: { shopId: '1', productId: '7' } })).to.deep.equal(['product:7', 'strategy:shop'])
+      expect(policy.tags({ params: { shopId: '1', productId: ['a', 'b'] } })).to.deep.equal([
+        'product:a/b',
+        'strategy:shop',
+      ])
+      expect(shop.search.tags({ params: {} })).to.deep.equal(['products', 'strategy:shop'])
     })
 
     it('refuse a route without such a parameter', () => {
-      expect(() => shop.product.tags({ params: { id: '7' } })).to.throw(CacheError, /shop\.product.*":shopId"/)
+      expect(() => shop.product.tags({ params: { id: '7' } })).to.throw(CacheError, /shop\.product.*":productId"/)
       expect(() => shop.product.tags({ params: { shopId: '1', productId: [] } })).to.throw(CacheError, /":productId"/)
+    })
+
+    it('need no parameter that no tag is made from', () => {
+      expect(shop.product.tags({ params: { productId: '7' } })).to.deep.equal(['product:7', 'strategy:shop'])
     })
   })
 
@@ -234,8 +244,8 @@ describe('defineStrategy', () => {
     const { search, product } = shop({ cache, load: { search: () => 1, product: () => 1 }, ttl: { search: '5m' } })
     await search({})
     await product({ shopId: 1, productId: 1 })
-    expect(await cache.ttl('shop:search')).to.equal(300)
-    expect(await cache.ttl('shop:product:1:1')).to.equal(600)
+    expect(await cache.ttl('shop:search:v1')).to.equal(300)
+    expect(await cache.ttl('shop:product:1:1:v1')).to.equal(600)
   })
 
   it('is named after its domain', () => {
@@ -246,7 +256,6 @@ describe('defineStrategy', () => {
     [undefined, /shop: cache/],
     [{ load: {} }, /shop: cache/],
     [{ cache: {}, load: {} }, /shop: cache/],
-    [{ cache: createCache() }, /shop: load/],
     [
       { cache: createCache(), load: { products: () => 1 } },
       /shop: load: unknown option "products"\. Did you mean "product"/,
