@@ -38,7 +38,7 @@ const INVALIDATE_OPTIONS = {
 const CHANGE_OPTIONS = { strict: flag } as const
 const WRITE = callback<() => unknown>()
 
-export interface InvalidateResult extends InvalidationReceipt {
+export interface InvalidateResult extends Pick<InvalidationReceipt, 'ack' | 'partitions'> {
   readonly elapsedMs: number
 }
 
@@ -133,8 +133,8 @@ export class Cache extends Values {
       )
     }
     const startedAt = clock.monotonic()
-    const receipt = await this.engine.invalidate(invalidationTargets('invalidate', targets), read)
-    return { ...receipt, elapsedMs: Math.round(clock.monotonic() - startedAt) }
+    const { ack, partitions } = await this.engine.invalidate(invalidationTargets('invalidate', targets), read)
+    return { ack, partitions, elapsedMs: Math.round(clock.monotonic() - startedAt) }
   }
 
   /**
@@ -147,7 +147,12 @@ export class Cache extends Values {
   async change<T>(targets: Targets, run: () => Promise<T> | T, options: ChangeOptions = {}): Promise<T> {
     const { strict = false } = readOptions('change', options, CHANGE_OPTIONS)
     const write = WRITE.read('change: run', run) as () => Promise<T> | T
-    return change(this.engine, { targets: invalidationTargets('change', targets), run: write, strict })
+    const { result } = await change(this.engine, {
+      targets: invalidationTargets('change', targets),
+      run: write,
+      strict,
+    })
+    return result
   }
 
   /**

@@ -54,6 +54,15 @@ export interface MarkStep {
   readonly id: string
   /** For how long at most from now (ms); 0 ends it. */
   readonly lifeMs: number
+  /** At its end: is to be told whether it was alone. */
+  readonly copy?: WriteCopy
+}
+
+/** What a write leaves in the cache, if nothing has made any of it wrong since the write began. */
+export interface WriteCopy {
+  readonly tags: readonly string[]
+  /** Where the ledger stood when the write was marked. */
+  readonly since: Token
 }
 
 /** What an invalidation changes. */
@@ -143,6 +152,14 @@ export class TagLedger {
   /** The same for what a fill brings, which nobody has judged before. */
   judgeFill(entry: Judged): Validity {
     return entry.seq < this.#fillFloor ? 'invalid' : this.judge(entry)
+  }
+
+  /** Has nothing that a write leaves been made wrong since it began? Patterns, and what is soft, count whatever they name. */
+  isUntouched({ tags, since: { incarnation, seq } }: WriteCopy): boolean {
+    if (incarnation !== this.#token.incarnation || seq < Math.max(this.#base, this.#floor, this.#fillFloor))
+      return false
+    if (this.#softSeq > seq || this.#bans.some((ban) => ban.seq > seq)) return false
+    return tags.every((tag) => (this.#tags.get(tag) ?? 0) <= seq)
   }
 
   /** Is an entry wrong whatever its seq: because a write that names it is under way, or its invalidation not confirmed? */

@@ -5,7 +5,18 @@ import { CacheError } from './errors.ts'
 import { serviceKey, tagOf } from './key.ts'
 import type { Bound } from './lease.ts'
 import { type Load, type Loader, Loads } from './loads.ts'
-import { badOption, duration, type OptionsOf, oneOf, type Reader, readOptions, where } from './options.ts'
+import {
+  badOption,
+  callback,
+  duration,
+  type OptionsOf,
+  oneOf,
+  type Reader,
+  readOptions,
+  texts,
+  where,
+} from './options.ts'
+import { save } from './save.ts'
 import { storedForm, valueEntry, valueOf } from './stored-value.ts'
 import type { InvalidationTargets } from './stores/store.ts'
 import type { Token } from './tags.ts'
@@ -23,6 +34,14 @@ export interface SetOptions {
 export interface RememberOptions extends SetOptions {
   readonly staleWhileRevalidate?: Duration
   readonly staleIfError?: Duration
+}
+
+/** Of `write`. */
+export interface WriteOptions extends SetOptions {
+  readonly staleWhileRevalidate?: Duration
+  readonly staleIfError?: Duration
+  /** Tags of what else it makes wrong. @default none */
+  readonly invalidates?: readonly string[]
 }
 
 /** Where a value was kept. */
@@ -52,6 +71,15 @@ const REMEMBER_OPTIONS = {
   staleIfError: duration,
   source: oneOf(true),
 } as const
+
+const WRITE_OPTIONS = {
+  ...SET_OPTIONS,
+  staleWhileRevalidate: duration,
+  staleIfError: duration,
+  invalidates: texts,
+} as const
+
+const SAVE: Reader<() => unknown> = callback<() => unknown>()
 
 const LOADER: Reader<Loader<unknown>> = where('a function that makes the value', (value) => typeof value === 'function')
 
@@ -161,6 +189,22 @@ export class Values {
       }),
     )
     return results.every((result) => result === 'stored')
+  }
+
+  /**
+   * Write to the source, and keep what `run` brings under this key. While it is under way no process answers with the key or with
+   * what carries `invalidates`; once this has resolved with true, none answers with anything older. It resolves with false where other
+   * processes could not be told in time, and rejects only with the error of `run`, the key being forgotten: it may have committed.
+   *
+   * Of several writes of one key at the same time, in whatever processes, nothing is kept: the next reader loads.
+   * @throws CacheError for wrong options, before anything is written
+   * @example
+   * await cache.write('user:7', { ttl: '1h', invalidates: ['users'] }, () => users.save(user))
+   */
+  async write<T>(key: string, options: WriteOptions, run: () => Promise<T> | T): Promise<boolean> {
+    const { invalidates = [], ...read } = readOptions('write', options, WRITE_OPTIONS)
+    const write = SAVE.read('write: run', run) as () => Promise<T> | T
+    return save(this.#engine, this.#load('write', key, read, write), invalidates.map(tagOf.tag))
   }
 
   /**

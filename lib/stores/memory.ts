@@ -128,9 +128,11 @@ export class MemoryStore implements Store {
 
   invalidate(targets: InvalidationTargets, { soft = false, mark }: InvalidationOptions): InvalidationReceipt {
     const step = mark === undefined ? {} : { mark }
-    this.#ledgerOf('').invalidate({ ...targets, soft, ...step }, this.#clock.now())
+    const ledger = this.#ledgerOf('')
+    const wasAlone = mark?.copy !== undefined && ledger.isUntouched(mark.copy)
+    ledger.invalidate({ ...targets, soft, ...step }, this.#clock.now())
     if (!soft) this.#drop(targets)
-    return { ack: 'memory', partitions: 1 }
+    return { ack: 'memory', partitions: 1, tokens: new Map([[ledger, ledger.token]]), wasAlone }
   }
 
   /** What can be found at once need not wait for its next use. */

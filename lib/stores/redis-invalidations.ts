@@ -1,7 +1,7 @@
 import type { Bus } from '../bus.ts'
 import { CacheError } from '../errors.ts'
 import { partitionOf } from '../key.ts'
-import type { LedgerChange } from '../tags.ts'
+import type { LedgerChange, TagLedger, Token } from '../tags.ts'
 import { Journal } from './redis-journal.ts'
 import { type Announcement, type Mirror, newNonce, type RunInvalidate } from './redis-mirror.ts'
 import type { Waited } from './redis-script-runner.ts'
@@ -37,6 +37,10 @@ interface Extent {
   readonly everywhere: boolean
   /** How many replicas have it, of those that the caller asked for. */
   readonly replicas: number
+  readonly ledger: TagLedger
+  /** Where the ledger stood when it was done. */
+  readonly token: Token
+  readonly wasAlone: boolean
 }
 
 /** Brings invalidations to Redis and to every process, and repeats what Redis did not confirm. */
@@ -71,7 +75,8 @@ export class Invalidations {
     const done = Promise.allSettled(
       changes.map(([partition, change]) => this.#step({ partition, change, ack, timeoutMs, wait, until })),
     )
-    if (ack === 'memory') return { ack, partitions: changes.length }
+    const partitions = changes.length
+    if (ack === 'memory') return { ack, partitions, tokens: new Map(), wasAlone: false }
     const extents: Extent[] = []
     for (const outcome of await done) {
       if (outcome.status === 'rejected') throw unconfirmed(outcome.reason)
@@ -82,7 +87,9 @@ export class Invalidations {
       throw this.#incomplete(`${replicas} of ${wait} replicas have confirmed an invalidation that Redis has`)
     if (!extents.every(({ everywhere }) => everywhere))
       throw this.#incomplete('Other processes may still answer from memory')
-    return { ack, partitions: changes.length }
+    const tokens = new Map(extents.map(({ ledger, token }) => [ledger, token]))
+    // Only one of the partitions holds what a write leaves.
+    return { ack, partitions, tokens, wasAlone: extents.some((extent) => extent.wasAlone) }
   }
 
   /** Repeat now what was not confirmed. */
@@ -137,10 +144,12 @@ export class Invalidations {
       for (;;) {
         const reached = await mirror.invalidate(change, announcement, { deadlineMs: timeoutMs, ...way })
         release()
+        const { token, wasAlone } = reached
         const waited = receipts === undefined ? 'receipts' : await receipts.wait(reached, until)
-        if (waited === 'late') return { everywhere: false, replicas }
+        const extent = { replicas, ledger: mirror.ledger, token, wasAlone }
+        if (waited === 'late') return { ...extent, everywhere: false }
         // Whoever has sent a receipt would notice that Redis has lost it meanwhile; who was waited out would not.
-        if (waited === 'receipts' || (await mirror.stillHas(reached.token))) return { everywhere: true, replicas }
+        if (waited === 'receipts' || (await mirror.stillHas(token))) return { ...extent, everywhere: true }
       }
     } catch (cause) {
       // A write that could not be marked is told of at its end: brought back after that, its mark would stay.

@@ -86,8 +86,23 @@ end
 return { status, state.inc, text(state.seq), state.nonce, text(state.floor), text(now), tags, bans, nonces, softs, writes, past }
 `
 
-// KEYS v i n b s c r; ARGV newInc nonce nodeId leaseMs all channel partition soft mark markMs ntags tags.. npatterns patterns..
+// KEYS v i n b s c r; ARGV newInc nonce nodeId leaseMs all channel partition soft mark markMs ntags tags.. npatterns patterns..,
+// then, of what a write leaves when it ends: inc seq nonce since which it was under way, ntags tags..
 export const INVALIDATE: string = `
+-- Has nothing that a write leaves been made wrong since it began? Patterns, and what is soft, count whatever they name.
+local function isUntouched(k, state, first)
+  local inc, seq, nonce = ARGV[first], tonumber(ARGV[first + 1]), ARGV[first + 2]
+  if not state or state.inc ~= inc or seq < state.floor or not knows(k, state, seq, nonce) then return false end
+  for at = first + 4, first + 3 + tonumber(ARGV[first + 3]) do
+    local last = ask('ZSCORE', k.i, ARGV[at])
+    if last and tonumber(last) > seq then return false end
+  end
+  for _, set in ipairs({ k.b, k.s }) do
+    if #redis.call('ZRANGEBYSCORE', set, '(' .. text(seq), '+inf', 'LIMIT', '0', '1') > 0 then return false end
+  end
+  return true
+end
+
 local k, r = { v = KEYS[1], i = KEYS[2], n = KEYS[3], b = KEYS[4], s = KEYS[5], c = KEYS[6] }, KEYS[7]
 local nonce, mark, markMs = ARGV[2], ARGV[9], tonumber(ARGV[10])
 local now = time()
@@ -99,8 +114,10 @@ for _ = 1, tonumber(ARGV[11]) do
   at = at + 1
 end
 for offset = 1, tonumber(ARGV[at]) do change.patterns[offset] = ARGV[at + offset] end
+at = at + 1 + #change.patterns
 
 local state = read(k)
+local wasAlone = ARGV[at] and isUntouched(k, state, at)
 if state and mark ~= '' and markMs > 0 and redis.call('ZCARD', k.c) > ${MAX_MARKS + MAX_ENDED} and not ask('ZSCORE', k.c, mark) then
   return redis.error_reply('ERR more writes are under way than are kept')
 end
@@ -139,6 +156,6 @@ if #others > 0 then
 end
 return {
   state.inc, text(state.seq), state.nonce, text(state.floor), prevInc, prevSeq, prevNonce,
-  text(math.ceil(math.max(blindMs, 0))), table.concat(others, ' '),
+  text(math.ceil(math.max(blindMs, 0))), table.concat(others, ' '), wasAlone and '1' or '0',
 }
 `

@@ -15,6 +15,8 @@ export interface Reached {
   readonly blindUntil: number
   /** Until when (monotonic ms) each other process may, by its name in the registry. */
   readonly processes: ReadonlyMap<string, number>
+  /** The write that ended with it was alone. */
+  readonly wasAlone: boolean
 }
 
 /** How an invalidation is announced. */
@@ -175,6 +177,10 @@ export class Mirror {
     const marked = mark === undefined ? '' : `${mark.id} ${JSON.stringify({ tags, patterns, all })}`
     args.push(marked, String(mark?.lifeMs ?? 0))
     args.push(String(tags.length), ...tags, String(patterns.length), ...patterns)
+    if (mark?.copy !== undefined) {
+      const { tags: left, since } = mark.copy
+      args.push(since.incarnation, String(since.seq), since.nonce, String(left.length), ...left)
+    }
     const sentAt = clock.now()
     let reply: InvalidateReply
     try {
@@ -186,7 +192,7 @@ export class Mirror {
     }
     const answeredAt = clock.monotonic()
     await this.#apply(change, reply, sentAt)
-    const [incarnation, seq, , , , , , blindMs, others] = reply
+    const [incarnation, seq, , , , , , blindMs, others, alone] = reply
     return {
       token: { incarnation, seq: Number(seq), nonce },
       // A server that is another one than before may not have heard of the latest leases.
@@ -194,6 +200,7 @@ export class Mirror {
       processes: new Map(
         pairs(others === '' ? [] : others.split(' ')).map(({ name, seq: leftMs }) => [name, answeredAt + leftMs]),
       ),
+      wasAlone: alone === '1',
     }
   }
 
@@ -316,7 +323,7 @@ export class Mirror {
     const token = { incarnation: newIncarnation(), seq: 0, nonce: newNonce() }
     this.#reset(token, 0)
     this.ledger.provenUntil = Number.NEGATIVE_INFINITY
-    return { token, blindUntil, processes: new Map() }
+    return { token, blindUntil, processes: new Map(), wasAlone: false }
   }
 
   #knows({ incarnation, seq, nonce }: Token): boolean {
@@ -364,7 +371,10 @@ type SyncReply = readonly [
   markers: readonly string[],
 ]
 
-/** The token after and before, and who may not know of it: for how long (ms) unnamed processes, then names and ms by turns. */
+/**
+ * The token after and before; who may not know of it: for how long (ms) unnamed processes, then names and ms by turns; whether the
+ * write that ended was alone.
+ */
 type InvalidateReply = readonly [
   incarnation: string,
   seq: string,
@@ -375,6 +385,7 @@ type InvalidateReply = readonly [
   prevNonce: string,
   blindMs: string,
   others: string,
+  alone: string,
 ]
 
 function pairs(flat: readonly string[]): readonly { readonly name: string; readonly seq: number }[] {

@@ -31,6 +31,10 @@ export interface InvalidationOptions {
 export interface InvalidationReceipt {
   readonly ack: Ack
   readonly partitions: number
+  /** Where each ledger concerned stood when it was done: what comes later than that makes wrong what is kept as of it. */
+  readonly tokens: ReadonlyMap<TagLedger, Token>
+  /** The write that ended with it was alone: nothing has made wrong what it leaves since it began. */
+  readonly wasAlone: boolean
 }
 
 /** What became of a `set`: kept, or why not. */

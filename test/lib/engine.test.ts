@@ -69,7 +69,7 @@ describe('Engine', () => {
     const seen: unknown[] = []
     engine.events.on('invalidate', (event) => seen.push(event))
     const targets = { tags: ['t:a'], patterns: [], all: false }
-    expect(engine.invalidate(targets)).to.deep.equal({ ack: 'memory', partitions: 1 })
+    expect(engine.invalidate(targets)).to.include({ ack: 'memory', partitions: 1 })
     expect(seen).to.deep.equal([targets])
     expect(engine.statistics.counters.invalidations).to.equal(1)
   })

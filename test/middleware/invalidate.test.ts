@@ -24,7 +24,7 @@ function hold(cache: Cache): Held {
       state.asked++
       void invalidate(...args)
       return new Promise((resolve, reject) => {
-        state.confirm = () => resolve({ ack: 'all', partitions: 1 })
+        state.confirm = () => resolve({ ack: 'all', partitions: 1, tokens: new Map(), wasAlone: false })
         state.fail = () => reject(new Error('Redis is away'))
       })
     },

@@ -31,7 +31,7 @@ describe('MemoryStore', () => {
     expect(store.set(entry)).to.equal('stored')
     expect(store.get(entry.key)).to.deep.equal(entry)
     expect(store.touch(entry.key, clock.now() + 5, clock.now() + 5)).to.equal(true)
-    expect(store.invalidate({ ...NOTHING, all: true }, NOW)).to.deep.equal({ ack: 'memory', partitions: 1 })
+    expect(store.invalidate({ ...NOTHING, all: true }, NOW)).to.include({ ack: 'memory', partitions: 1 })
   })
 
   it('gives no new end to what is stale', () => {

@@ -437,7 +437,7 @@ describeWithRedis('RedisStore', () => {
       const [a, b] = [await started(server.url), await started(server.url)]
       await a.set(fill(a))
       const receipt = await invalidate(a, { tags: ['t:post'] }, 'memory')
-      expect(receipt).to.deep.equal({ ack: 'memory', partitions: 1 })
+      expect(receipt).to.include({ ack: 'memory', partitions: 1 })
       await eventually('seen by the other process', async () => (await b.get(KEY)) === undefined)
     })
   })
@@ -451,7 +451,7 @@ describeWithRedis('RedisStore', () => {
       await store.confirm(KEY)
       await settle()
       const startedAt = Date.now()
-      expect(await invalidate(store, { tags: ['t:post'] }, 'all')).to.deep.equal({ ack: 'all', partitions: 1 })
+      expect(await invalidate(store, { tags: ['t:post'] }, 'all')).to.include({ ack: 'all', partitions: 1 })
       expect(Date.now() - startedAt).to.be.below(LEASE_MS)
     })
 
