@@ -1,6 +1,15 @@
 import type { Cache } from '../lib/cache.ts'
 import type { Duration } from '../lib/duration.ts'
-import { badOption, callback, duration, type Reader, readOptions, syncCallback, where } from '../lib/options.ts'
+import {
+  badOption,
+  callback,
+  duration,
+  type OptionTable,
+  type Reader,
+  readOptions,
+  syncCallback,
+  where,
+} from '../lib/options.ts'
 import type { RememberOptions } from '../lib/values.ts'
 
 /** Options of `cacheAside`. */
@@ -53,17 +62,24 @@ const OPTIONS = {
  * const user = await userById('7')
  */
 export function cacheAside<A, T>(options: CacheAsideOptions<A, T>): CachedLoader<A, T> {
-  const read = readOptions('cacheAside', options, OPTIONS)
+  return cachedLoader('cacheAside', options)
+}
+
+/**
+ * The same for a pattern of another name, which may have more options of its own.
+ * @throws CacheError for wrong options, naming the pattern
+ */
+export function cachedLoader<A, T>(
+  pattern: string,
+  options: CacheAsideOptions<A, T>,
+  more: OptionTable = {},
+): CachedLoader<A, T> {
+  const read = readOptions(pattern, options, { ...more, ...OPTIONS })
   const { cache } = read
-  if (cache === undefined) throw badOption('cacheAside: cache', cache, cacheReader.expects)
-  if (read.key === undefined) throw badOption('cacheAside: key', read.key, OPTIONS.key.expects)
-  if (read.load === undefined) throw badOption('cacheAside: load', read.load, OPTIONS.load.expects)
-  const { ttl, staleWhileRevalidate, staleIfError } = options
-  const lifetimes: RememberOptions = {
-    ...(ttl === undefined ? {} : { ttl }),
-    ...(staleWhileRevalidate === undefined ? {} : { staleWhileRevalidate }),
-    ...(staleIfError === undefined ? {} : { staleIfError }),
-  }
+  if (cache === undefined) throw badOption(`${pattern}: cache`, cache, cacheReader.expects)
+  if (read.key === undefined) throw badOption(`${pattern}: key`, read.key, OPTIONS.key.expects)
+  if (read.load === undefined) throw badOption(`${pattern}: load`, read.load, OPTIONS.load.expects)
+  const lifetimes = lifetimesOf(options)
   return Object.assign(
     async (args: A): Promise<T> => {
       const key = options.key(args)
@@ -72,4 +88,16 @@ export function cacheAside<A, T>(options: CacheAsideOptions<A, T>): CachedLoader
     },
     { forget: async (args: A): Promise<boolean> => cache.delete(options.key(args)) },
   )
+}
+
+/** What of a pattern's options says how long a value is kept. */
+export type Lifetimes = Pick<RememberOptions, 'ttl' | 'staleWhileRevalidate' | 'staleIfError'>
+
+/** Those that were given. */
+export function lifetimesOf({ ttl, staleWhileRevalidate, staleIfError }: Lifetimes): Lifetimes {
+  return {
+    ...(ttl === undefined ? {} : { ttl }),
+    ...(staleWhileRevalidate === undefined ? {} : { staleWhileRevalidate }),
+    ...(staleIfError === undefined ? {} : { staleIfError }),
+  }
 }

@@ -16,3 +16,4 @@ export {
   type StrategyDefinition,
   type StrategyOptions,
 } from './strategy.ts'
+export { type WriteThroughOptions, type WrittenLoader, writeThrough } from './write-through.ts'
