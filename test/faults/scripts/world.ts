@@ -83,9 +83,9 @@ export class World {
     this.#versions.set(key, this.versionOf(key) + 1)
   }
 
-  /** From now on nobody may read less than what is committed. */
-  promise(key = 0, process = 'script'): void {
-    this.#history.acknowledge({ key, version: this.versionOf(key), at: instant(), process })
+  /** From now on nobody may read less than this version, by default what is committed. */
+  promise(key = 0, process = 'script', version: number = this.versionOf(key)): void {
+    this.#history.acknowledge({ key, version, at: instant(), process })
   }
 
   /** A read that began at `at` has given this version. */
@@ -152,6 +152,12 @@ export interface HeldRead {
   /** Resolves when the loader has been called and has read. */
   readonly loading: Promise<void>
   finish(): Promise<number>
+}
+
+/** What happens in a write, before its commit and after it. */
+export interface AroundCommit {
+  readonly before?: () => Promise<void>
+  readonly after?: () => Promise<void>
 }
 
 /** Longer than any step takes on a busy machine (ms). */
@@ -271,6 +277,21 @@ export class Process {
   async change(write: () => Promise<void>): Promise<void> {
     await this.cache.change({ tags: [tagOf(0)] }, write)
     this.#world.promise(0, this.#name)
+  }
+
+  /** Commit a new version through the cache, which keeps it; `before` and `after` are done around the commit. */
+  async writeThrough({ before, after }: AroundCommit = {}): Promise<void> {
+    const options = { ttl: '1h', tags: [tagOf(0), 'all'] }
+    let version = 0
+    const isAcknowledged = await this.cache.write(nameOf(0), options, async () => {
+      await before?.()
+      this.#world.commit()
+      version = this.#world.versionOf(0)
+      await after?.()
+      return version
+    })
+    if (!isAcknowledged) throw new Error('The write was not acknowledged')
+    this.#world.promise(0, this.#name, version)
   }
 
   /** Commit a new version and invalidate while Redis does not answer: gone here, whatever the others know. */
