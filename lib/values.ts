@@ -18,7 +18,7 @@ import {
 } from './options.ts'
 import { save } from './save.ts'
 import { storedForm, valueEntry, valueOf } from './stored-value.ts'
-import type { InvalidationTargets } from './stores/store.ts'
+import type { InvalidationReceipt } from './stores/store.ts'
 import type { Token } from './tags.ts'
 import { checkTags } from './targets.ts'
 import type { Warmed } from './warm-run.ts'
@@ -121,7 +121,8 @@ export class Values {
 
   /** Forget a key everywhere; true when confirmed, false while pending. */
   async delete(key: string): Promise<boolean> {
-    return this.#confirmed({ tags: [tagOf.key(this.#checked(key))], patterns: [], all: false })
+    const receipt = await this.#invalidate([tagOf.key(this.#checked(key))])
+    return receipt !== undefined
   }
 
   /** Whether `get` would find a value. */
@@ -175,8 +176,8 @@ export class Values {
     }))
     // The last of a key: on their way to Redis two could overtake each other.
     const drafts = [...new Map(checked.map((draft) => [draft.key, draft])).values()]
-    const confirmed = await this.#confirmed({ tags: drafts.map(({ key }) => tagOf.key(key)), patterns: [], all: false })
-    if (!confirmed) return false
+    const receipt = await this.#invalidate(drafts.map(({ key }) => tagOf.key(key)))
+    if (receipt === undefined) return false
     const { clock, store } = this.#engine
     const now = clock.now()
     const results = await Promise.all(
@@ -184,11 +185,14 @@ export class Values {
         // Over before it begins: that the older value is gone is all there is to do.
         if (lifetime === 0) return 'stored'
         const staleAt = now + lifetime
-        const at = store.ledger(draft.full).token
+        // Not as of now: of two that are set at the same time the later one is to be kept, in all processes.
+        const at = receipt.tokens.get(store.ledger(draft.full))
+        if (at === undefined) return 'unavailable'
         return store.set(valueEntry({ ...draft, now, staleAt, deleteAt: staleAt, at, fence: 0 }))
       }),
     )
-    return results.every((result) => result === 'stored')
+    // One that was set later, or invalidated, is in its place.
+    return results.every((result) => result !== 'unavailable' && result !== 'too-large')
   }
 
   /**
@@ -323,12 +327,12 @@ export class Values {
     return ttl === false ? DEFAULT_TTL : ttl
   }
 
-  async #confirmed(targets: InvalidationTargets): Promise<boolean> {
+  /** Undefined while it is still to be confirmed. */
+  async #invalidate(tags: readonly string[]): Promise<InvalidationReceipt | undefined> {
     try {
-      await this.#engine.invalidate(targets)
-      return true
+      return await this.#engine.invalidate({ tags, patterns: [], all: false })
     } catch (error) {
-      if (error instanceof CacheError && error.code === 'ERR_CACHE_UNCONFIRMED') return false
+      if (error instanceof CacheError && error.code === 'ERR_CACHE_UNCONFIRMED') return undefined
       throw error
     }
   }

@@ -114,6 +114,11 @@ export function describeValues(title: string, make: () => Promise<CacheUnderTest
         expect(await cache.get('k')).to.equal(undefined)
       })
 
+      it('keeps the last of those that are set at the same time', async () => {
+        expect(await Promise.all([1, 2, 3].map((value) => cache.set('k', value)))).to.deep.equal([true, true, true])
+        expect(await cache.get('k')).to.equal(3)
+      })
+
       it('takes keys that look like parts of an object, or like its own', async () => {
         const keys = ['__proto__', 'constructor', 'V 1 k', ' ', 'a b', '/path', '*', '\u{1f600}']
         for (const key of keys) await cache.set(key, key)

@@ -128,9 +128,18 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'noset',
     guard: 'a value that is set voids the fills of its key',
     file: 'lib/values.ts',
-    find: '#confirmed({ tags: drafts.map(({ key }) => tagOf.key(key)),',
-    replace: '#confirmed({ tags: [],',
+    find: 'const receipt = await this.#invalidate(drafts.map(({ key }) => tagOf.key(key)))',
+    replace:
+      'const ledger = this.#engine.store.ledger(drafts[0].full); const receipt = { tokens: new Map([[ledger, ledger.token]]) }',
     partner: 'a value that was set voids what is being filled',
+  },
+  {
+    name: 'late-set',
+    guard: 'of two values that are set at the same time the later one is kept',
+    file: 'lib/values.ts',
+    find: 'const at = receipt.tokens.get(store.ledger(draft.full))',
+    replace: 'const at = store.ledger(draft.full).token',
+    partner: 'a value that was set is not kept over one that was set after it',
   },
   {
     name: 'noreceipt',

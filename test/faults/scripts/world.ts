@@ -279,6 +279,14 @@ export class Process {
     this.#world.promise(0, this.#name)
   }
 
+  /** Commit a new version and set it. */
+  async set(): Promise<void> {
+    this.#world.commit()
+    const version = this.#world.versionOf(0)
+    const options = { ttl: '1h', tags: [tagOf(0), 'all'] }
+    if (!(await this.cache.set(nameOf(0), version, options))) throw new Error('It was not set')
+  }
+
   /** Commit a new version through the cache, which keeps it; `before` and `after` are done around the commit. */
   async writeThrough({ before, after }: AroundCommit = {}): Promise<void> {
     const options = { ttl: '1h', tags: [tagOf(0), 'all'] }

@@ -1,15 +1,15 @@
 import { Signal } from '../../support/signal.ts'
 import type { Script, Scripts } from './script.ts'
 import type { Hold } from './wire.ts'
-import { nameOf, type Process } from './world.ts'
+import { nameOf, type Process, type World } from './world.ts'
 
 /** A write and another one of the same key by other processes, and then all of them read. */
 const twoWriters =
-  (write: (slow: Process, quick: Process, reader: Process) => Promise<void>): Script =>
+  (write: (slow: Process, quick: Process, reader: Process, world: World) => Promise<void>): Script =>
   async (world) => {
     const [slow, quick, reader] = [await world.process(), await world.process(), await world.process()]
     await reader.lease()
-    await write(slow, quick, reader)
+    await write(slow, quick, reader, world)
     for (const process of [slow, quick, reader]) await process.read()
   }
 
@@ -63,6 +63,17 @@ export const WRITES: Scripts = {
     await end.held()
     await quick.writeThrough()
     end.release()
+    await written
+  }),
+
+  'a value that was set is not kept over one that was set after it': twoWriters(async (slow, quick, _, world) => {
+    await slow.lease()
+    const answer = slow.wire.hold('invalidate')
+    const written = slow.set()
+    await answer.held()
+    await quick.set()
+    world.promise()
+    answer.release()
     await written
   }),
 
