@@ -24,6 +24,7 @@ export interface RedisClient {
   ): Promise<[cursor: string, keys: string[]]>
   ping(): Promise<string>
   info(section: string): Promise<string>
+  config(subcommand: 'GET', parameter: string): Promise<unknown>
   publish(channel: string, message: string): Promise<unknown>
   subscribe(...channels: string[]): Promise<unknown>
   duplicate(...overrides: unknown[]): unknown
@@ -111,11 +112,24 @@ export function connectRedis(option: RedisOption, warn: (message: string) => voi
  */
 export function duplicateOf(client: RedisClient): RedisClient {
   // Whoever subscribes does it at each `ready`, the first one included.
-  const settings = { ...CLIENT_SETTINGS, autoResubscribe: false }
+  return duplicated(client, CLIENT_SETTINGS, { autoResubscribe: false })
+}
+
+/**
+ * The same for a library that has to wait for Redis instead of being told that it is away, and that prefixes its keys itself: it
+ * connects at once, and queues commands meanwhile.
+ *
+ * @throws whatever the client throws when it cannot be duplicated
+ */
+export function patientDuplicateOf(client: RedisClient): RedisClient {
+  return duplicated(client, PATIENT_SETTINGS, NO_PREFIX)
+}
+
+function duplicated(client: RedisClient, settings: ClientSettings, own: object): RedisClient {
   const duplicate = (
     client.isCluster === true
-      ? client.duplicate([], clusterSettings(redisOptionsOf(client)))
-      : client.duplicate(settings)
+      ? client.duplicate([], { ...clusterSettings({ ...redisOptionsOf(client), ...own }, settings), ...own })
+      : client.duplicate({ ...settings, ...own })
   ) as RedisClient
   duplicate.on('error', () => {})
   return duplicate
@@ -142,6 +156,17 @@ export const CLIENT_SETTINGS = {
   // A demoted master answers READONLY for ever: only a new connection can reach its successor.
   reconnectOnError: (error: Error): boolean => error.message.startsWith('READONLY'),
 } as const
+
+const NO_PREFIX = { keyPrefix: '' } as const
+const PATIENT_SETTINGS = {
+  ...CLIENT_SETTINGS,
+  lazyConnect: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  autoResendUnfulfilledCommands: true,
+} as const
+
+type ClientSettings = typeof CLIENT_SETTINGS | typeof PATIENT_SETTINGS
 
 function borrowed(client: RedisClient): RedisConnection {
   return {
@@ -238,14 +263,14 @@ async function makeClient(option: string | RedisClientOptions): Promise<RedisCli
   return new Cluster([...cluster], { ...clusterSettings(rest), scaleReads: 'master' })
 }
 
-function clusterSettings(redisOptions: object) {
-  const { lazyConnect, enableOfflineQueue, retryStrategy, ...settings } = CLIENT_SETTINGS
+function clusterSettings(redisOptions: object, settings: ClientSettings = CLIENT_SETTINGS) {
+  const { lazyConnect, enableOfflineQueue, retryStrategy, ...others } = settings
   return {
     lazyConnect,
     enableOfflineQueue,
     clusterRetryStrategy: retryStrategy,
     slotsRefreshTimeout: settings.connectTimeout,
-    redisOptions: { ...redisOptions, ...settings },
+    redisOptions: { ...redisOptions, ...others },
   }
 }
 

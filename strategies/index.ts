@@ -16,4 +16,7 @@ export {
   type StrategyDefinition,
   type StrategyOptions,
 } from './strategy.ts'
+export type { QueueStats, Replayed } from './write-behind/backlog.ts'
+export type { SaveContext, WriteBehindOptions } from './write-behind/options.ts'
+export { type DeadLetter, type WriteBehind, type Written, writeBehind } from './write-behind.ts'
 export { type WriteThroughOptions, type WrittenLoader, writeThrough } from './write-through.ts'

@@ -90,6 +90,10 @@ export class Link {
     return this.#client
   }
 
+  get scripts(): ScriptRunner | undefined {
+    return this.#scripts
+  }
+
   /** Whether Redis is connected and answering. */
   get reachable(): boolean {
     return this.#starting === undefined && !this.#guard.open && isReady(this.#client)

@@ -24,6 +24,12 @@ interface PipelinedClient extends RedisClient {
   pipeline(): Pipeline
 }
 
+/** A script for any server, and for those since Redis 7, which understand flags. */
+export interface Editions {
+  readonly plain: Script
+  readonly flagged: Script
+}
+
 /** Runs the scripts on one client, by their hash where the server has them; defines nothing on the client. */
 export class ScriptRunner {
   readonly #client: RedisClient
@@ -34,14 +40,23 @@ export class ScriptRunner {
   }
 
   async run(name: ScriptName, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown> {
-    const scripts = this.#scripts
+    return this.runEdition({ plain: PLAIN[name], flagged: FLAGGED[name] }, keys, args)
+  }
+
+  /** The same for a script that is not one of the cache's own. */
+  async runEdition(
+    { plain, flagged }: Editions,
+    keys: readonly string[],
+    args: readonly (string | Buffer)[],
+  ): Promise<unknown> {
+    if (this.#scripts === PLAIN) return this.#send(plain, keys, args)
     try {
-      return await this.#send(scripts[name], keys, args)
+      return await this.#send(flagged, keys, args)
     } catch (error) {
-      if (scripts === PLAIN || !isUnknownShebang(error)) throw error
+      if (!isUnknownShebang(error)) throw error
       // A server before Redis 7: remember it.
       this.#scripts = PLAIN
-      return this.#send(PLAIN[name], keys, args)
+      return this.#send(plain, keys, args)
     }
   }
 

@@ -14,8 +14,8 @@ export interface Script {
 
 export type Scripts = Readonly<Record<ScriptName, Script>>
 
-/** An invalidation must go through when memory is full; Redis 7 lets a script say so. */
-const ALLOW_OOM = '#!lua flags=allow-oom\n'
+/** What takes away must go through when memory is full; Redis 7 lets a script say so. */
+export const ALLOW_OOM = '#!lua flags=allow-oom\n'
 
 /** For any server. */
 export const PLAIN: Scripts = {
@@ -34,6 +34,6 @@ export const FLAGGED: Scripts = {
   invalidate: script(ALLOW_OOM + PLAIN.invalidate.text),
 }
 
-function script(text: string): Script {
+export function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }

@@ -8,6 +8,7 @@ import { channelPrefixOf, dropLinks, duplicateOf, type RedisClient, type RedisCo
 import type { TagLedger, Token } from '../tags.ts'
 import { groupBy } from './group-by.ts'
 import { GuardError } from './guarded.ts'
+import { Annex } from './redis-annex.ts'
 import { Heads } from './redis-heads.ts'
 import { Heartbeat } from './redis-heartbeat.ts'
 import { Invalidations } from './redis-invalidations.ts'
@@ -325,6 +326,14 @@ export class RedisStore implements Store {
     const sentAt = this.#clock.monotonic()
     await this.#send((client) => client.ping())
     return this.#clock.monotonic() - sentAt
+  }
+
+  /** A place beside the entries for what is built on them; `name` is its own among those of the namespace. */
+  annex(name: string): Annex {
+    return new Annex({
+      link: this.#link,
+      slot: `${this.#slotPrefix}${name.replace(UNSAFE_IN_SLOT, encodeURIComponent)}}`,
+    })
   }
 
   /** Stop all timers and end the client if it was made here; one that was handed in stays open. */
