@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from './clock.ts'
+import { recent } from './recent.ts'
 
 /**
  * The right to run the loader for a key in this process: one flight per key, however many callers. A flight that began before
@@ -139,7 +139,7 @@ export class Flight<T> {
 /** The flights of one cache. */
 export class Flights<T> {
   readonly #flights = new Map<string, Flight<T>>()
-  readonly #unshared: LRUCache<string, number>
+  readonly #unshared = recent<number>(UNSHARED_KEYS)
   readonly #clock: Required<Clock>
   readonly #waiting: Gauge | undefined
   #peak = 0
@@ -149,7 +149,6 @@ export class Flights<T> {
   constructor(clock: Required<Clock>, waiting?: Gauge) {
     this.#clock = clock
     this.#waiting = waiting
-    this.#unshared = new LRUCache({ max: UNSHARED_KEYS })
   }
 
   /**

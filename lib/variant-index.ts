@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { Entry, VariantIndex } from './entry.ts'
 import type { RequestHeaders } from './http/fields.ts'
 import type { StoredResponse } from './http/stored-response.ts'
@@ -6,6 +5,7 @@ import { variantValues } from './http/vary.ts'
 import { tagOf, variantKey } from './key.ts'
 import type { Bound } from './lease.ts'
 import { pause } from './pause.ts'
+import { recent } from './recent.ts'
 import type { SetResult, Store } from './stores/store.ts'
 
 /** The index of each resource that varies: the `Vary` sets it has shown, and the variants that are kept (RFC 9111 s. 4.1). */
@@ -37,7 +37,7 @@ export interface IndexedFill {
 export class VariantIndexes {
   readonly #store: Store
   /** The `Vary` sets of resources, so that index and variant can be read from Redis in one go. */
-  readonly #hints = new LRUCache<string, VariantIndex['sets']>({ max: MAX_HINTS })
+  readonly #hints = recent<VariantIndex['sets']>(MAX_HINTS)
   /** Changes of the index of a resource that are under way, the last one of each. */
   readonly #indexing = new Map<string, Promise<void>>()
   /** Of the resource that was indexed last. */

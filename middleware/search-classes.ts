@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import { type Fields, fieldValue } from '../lib/http/fields.ts'
 import { type NoVarySearch, parseNoVarySearch, significantQuery } from '../lib/http/no-vary-search.ts'
+import { recent } from '../lib/recent.ts'
 
 /**
  * URLs that a resource has said to be equal but for their query (No-Vary-Search): the last word of each path is remembered, and
@@ -11,7 +11,7 @@ import { type NoVarySearch, parseNoVarySearch, significantQuery } from '../lib/h
 const MAX_PATHS = 10_000
 
 export class SearchClasses {
-  readonly #configs = new LRUCache<string, NoVarySearch>({ max: MAX_PATHS })
+  readonly #configs = recent<NoVarySearch>(MAX_PATHS)
 
   /** The class that this URI belongs to by what its path has said last; undefined: itself alone. */
   classOf(uri: string): string | undefined {

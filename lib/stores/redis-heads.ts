@@ -2,8 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { FrameHead, KnownHeads } from '../codec.ts'
 import type { Fields } from '../http/fields.ts'
 
-/** Of how many entries, and what they take at most (bytes). */
-const MAX_HEADS = 16_384
+/** What they take at most (bytes). */
 const MAX_BYTES = 32 * 1024 ** 2
 /** What one takes beside its text: as measured on the heap. */
 const HEAD_BYTES = 2_200
@@ -16,7 +15,6 @@ const MAX_LINES = 1_000
  */
 export class Heads implements KnownHeads {
   readonly #heads = new LRUCache<string, FrameHead>({
-    max: MAX_HEADS,
     maxSize: MAX_BYTES,
     sizeCalculation: ({ text }) => text.length + HEAD_BYTES,
   })

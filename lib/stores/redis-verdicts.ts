@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Entry } from '../entry.ts'
+import { recent } from '../recent.ts'
 import type { Checked } from './redis-mirror.ts'
 
 /** Of how many entries it is remembered. */
@@ -14,7 +14,7 @@ interface Verdict extends Checked {
  * would otherwise ask at every hit. It holds for the entry that was asked about, and for what was invalidated up to then.
  */
 export class Verdicts {
-  readonly #verdicts = new LRUCache<string, Verdict>({ max: MAX_VERDICTS })
+  readonly #verdicts = recent<Verdict>(MAX_VERDICTS)
 
   /** Undefined where it was not asked about this very entry. */
   of({ key, kind, incarnation, seq, tags }: Entry): Checked | undefined {

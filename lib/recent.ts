@@ -1,0 +1,8 @@
+import { LRUCache } from 'lru-cache'
+
+const ONE = (): number => 1
+
+/** What was used last, at most so many. Grows as it fills: told `max`, an LRUCache sets room aside for all of them at once. */
+export function recent<Value extends object | number>(max: number): LRUCache<string, Value> {
+  return new LRUCache({ maxSize: max, sizeCalculation: ONE })
+}
