@@ -12,6 +12,7 @@ import {
   optionHints,
   orFalse,
   readOptions,
+  share,
   size,
   text,
   where,
@@ -19,6 +20,7 @@ import {
 } from './options.ts'
 import type { RedisOption } from './redis.ts'
 import type { Size } from './size.ts'
+import type { Serializer } from './value-format.ts'
 
 /** Options of `createCache`; all are optional. */
 export interface CacheOptions {
@@ -48,6 +50,14 @@ export interface CacheOptions {
   readonly staleWhileRevalidate?: Duration
   /** How long after its lifetime an entry stands in for a failed handler. @default 0 */
   readonly staleIfError?: Duration
+  /** No value of the service is fresh for longer; a longer lifetime is cut, with one warning. @default '30d' */
+  readonly maxTtl?: Duration
+  /** Share of the lifetime of a value that is taken off at random, 0 to 1. @default 0 */
+  readonly jitter?: number
+  /** Larger values are not kept, with one warning. @default '1mb' */
+  readonly maxValueSize?: Size
+  /** Writes and reads values that are no bytes, where JSON cannot say them; devalue and superjson fit. @default JSON */
+  readonly serializer?: Serializer
   /** Compress what goes to Redis. @default { threshold: '1kb' } */
   readonly compression?: boolean | { readonly threshold?: Size }
   /** Longest wait for an answer of Redis before the request goes on without it. @default 50 */
@@ -75,6 +85,10 @@ const CACHE_OPTIONS = {
   ttl: orFalse(duration),
   staleWhileRevalidate: duration,
   staleIfError: duration,
+  maxTtl: duration,
+  jitter: share,
+  maxValueSize: size,
+  serializer: withMethods<Serializer>('stringify', 'parse'),
   compression: anyOf(flag, group({ threshold: size })),
   deadlineMs: milliseconds,
   leaseMs: milliseconds,
@@ -95,6 +109,10 @@ export interface CheckedCacheOptions {
   readonly ttl?: number | false
   readonly staleWhileRevalidate?: number
   readonly staleIfError?: number
+  readonly maxTtl?: number
+  readonly jitter?: number
+  readonly maxValueSize?: number
+  readonly serializer?: Serializer
   readonly compression?: boolean | { readonly threshold?: number }
   readonly deadlineMs?: number
   readonly leaseMs?: number

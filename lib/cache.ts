@@ -42,6 +42,19 @@ export interface InvalidateResult extends Pick<InvalidationReceipt, 'ack' | 'par
   readonly elapsedMs: number
 }
 
+/** What is limited. */
+type LimitName =
+  | 'memory'
+  | 'flights'
+  | 'waiters'
+  | 'shared'
+  | 'variants'
+  | 'refreshes'
+  | 'codings'
+  | 'tags'
+  | 'negative'
+  | 'valueSize'
+
 /** A limit: what it is, how much is used now, the most so far, and how often it refused. */
 export interface Limit {
   readonly limit: number
@@ -66,9 +79,7 @@ export interface Stats {
   /** ISO 8601. */
   readonly timestamp: string
   readonly counters: Counters
-  readonly limits: Readonly<
-    Record<'memory' | 'flights' | 'waiters' | 'shared' | 'variants' | 'refreshes' | 'codings' | 'tags', Limit>
-  >
+  readonly limits: Readonly<Record<LimitName, Limit>>
   readonly redis: {
     readonly configured: boolean
     readonly connected: boolean
@@ -169,10 +180,11 @@ export class Cache extends Values {
 
   /** What the cache did so far, at once. */
   stats(): Stats {
-    const { statistics, store, redis, responses, refreshes, codings, clock, reachable } = this.engine
+    const { statistics, store, redis, responses, refreshes, codings, format, clock, reachable } = this.engine
     const { counters, hitRate } = statistics
     const own = store.stats()
     const { flights, waiters, shared, variants } = responses.stats()
+    const loads = this.loads
     return {
       stats: {
         hits: counters.hits,
@@ -187,13 +199,15 @@ export class Cache extends Values {
       counters,
       limits: {
         memory: { limit: own.maxBytes, current: own.bytes, peak: own.peakBytes, refused: own.refused },
-        flights: sum(flights, this.loads),
+        flights: sum(flights, loads.flights),
         waiters,
         shared,
         variants,
         refreshes,
         codings: codings.stats(),
         tags: statistics.tags,
+        negative: loads.negative,
+        valueSize: format.stats(),
       },
       redis: {
         configured: redis !== undefined,

@@ -11,6 +11,7 @@ import {
   type StoredResponse,
   withBody,
 } from './http/stored-response.ts'
+import { dataOf, FORMS, isTextForm, type Mark, type MarkedValue, markOf } from './stored-value.ts'
 import type { Awaitable } from './stores/store.ts'
 
 /**
@@ -65,7 +66,7 @@ export interface FrameHead {
   /** Of the body as it is in the frame, and plain (bytes). */
   readonly bodyBytes: number
   readonly plainBytes: number
-  /** Without its body; a value only where the description has all of it. */
+  /** Without its body; a value only where the description has all of it, the mark of one of the service. */
   readonly entry: Entry
 }
 
@@ -81,6 +82,8 @@ export interface KnownHeads {
 interface EntryMeta extends Omit<Entry, 'value' | 'incarnation' | 'seq' | 'fence'> {
   readonly response?: ResponseHead
   readonly variants?: VariantIndex
+  /** Of a value of which there is something to say. */
+  readonly mark?: Mark
 }
 
 /**
@@ -143,6 +146,8 @@ function readHead(
   if (end + bodyBytes !== frame.length || plainBytes > MAX_BODY_BYTES) return undefined
   if (flags > (FLAG_DEFLATED | FLAG_TEXT)) return undefined
   const meta = readMeta(frame.toString('utf8', HEADER_BYTES, end))
+  const form = meta?.mark?.form
+  if (form !== undefined && isTextForm(form) !== ((flags & FLAG_TEXT) !== 0)) return undefined
   if (meta === undefined || (expectedKey !== undefined && meta.key !== expectedKey)) return undefined
   return {
     text: frame.toString('latin1', 0, end),
@@ -214,12 +219,9 @@ function bodyOf(entry: Entry): PlainBody {
 }
 
 function valueBody(value: unknown): PlainBody {
-  if (value instanceof Uint8Array) {
-    return { body: Buffer.from(value.buffer, value.byteOffset, value.byteLength), flags: 0, compressible: true }
-  }
-  if (typeof value !== 'string')
-    throw new TypeError(`A value of type ${typeof value} cannot be kept: it is neither text nor bytes`)
-  return { body: Buffer.from(value), flags: FLAG_TEXT, compressible: true }
+  const data = dataOf(value)
+  if (typeof data === 'string') return { body: Buffer.from(data), flags: FLAG_TEXT, compressible: true }
+  return { body: Buffer.from(data.buffer, data.byteOffset, data.byteLength), flags: 0, compressible: true }
 }
 
 function isCompressible(fields: ResponseParts['fields']): boolean {
@@ -235,7 +237,7 @@ function metaOf(entry: Entry): EntryMeta {
   const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size } = entry
   const common = { kind, key, name, cachedAt, staleAt, deleteAt, tags, size }
   if (kind === 'variants') return { ...common, variants: entry.value as VariantIndex }
-  if (kind === 'value') return common
+  if (kind === 'value') return withMark(common, markOf(entry.value))
   const parts = entry.value as StoredResponse
   // Named one by one: what a StoredResponse computes is computed again by the reader.
   const {
@@ -275,6 +277,10 @@ function metaOf(entry: Entry): EntryMeta {
   }
 }
 
+function withMark(meta: EntryMeta, mark: Mark | undefined): EntryMeta {
+  return mark === undefined ? meta : { ...meta, mark }
+}
+
 interface DeflatedBody {
   readonly stored: Buffer
   readonly body: Buffer
@@ -312,8 +318,10 @@ function valueOf({ kind, value }: Entry, body: Buffer, isText: boolean): unknown
       return withBody(value as StoredResponse, body)
     case 'variants':
       return value
-    case 'value':
-      return isText ? body.toString() : body
+    case 'value': {
+      const data = isText ? body.toString() : body
+      return value === undefined ? data : ({ data, mark: value as Mark } satisfies MarkedValue)
+    }
   }
 }
 
@@ -324,9 +332,9 @@ interface BodilessOptions {
 }
 
 function bodilessEntry(meta: EntryMeta, coherence: FrameCoherence, options: BodilessOptions): Entry {
-  const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, response, variants } = meta
+  const { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, response, variants, mark } = meta
   const { incarnation, seq, fence } = coherence
-  const value = response === undefined ? variants : bodilessResponse(response, options)
+  const value = response === undefined ? (variants ?? mark) : bodilessResponse(response, options)
   // All entries have one shape: what reads them on each hit is fast only where they are alike.
   return { kind, key, name, cachedAt, staleAt, deleteAt, tags, size, incarnation, seq, fence, value }
 }
@@ -359,8 +367,17 @@ function isMeta(raw: Record<string, unknown>): raw is Record<string, unknown> & 
     case 'variants':
       return isVariantIndex(raw.variants) && raw.response === undefined
     default:
-      return raw.kind === 'value' && raw.response === undefined && raw.variants === undefined
+      return raw.kind === 'value' && raw.response === undefined && raw.variants === undefined && isMark(raw.mark)
   }
+}
+
+/** A form of a later release is none that could be read here. */
+function isMark(raw: unknown): raw is Mark | undefined {
+  if (raw === undefined) return true
+  if (!isRecord(raw)) return false
+  const { form, staleWhileRevalidate, staleIfError } = raw
+  if (form !== undefined && !FORMS.some((known) => known === form)) return false
+  return [staleWhileRevalidate, staleIfError].every((window) => window === undefined || isCount(window))
 }
 
 function isResponseHead(raw: unknown): raw is ResponseHead {

@@ -5,6 +5,7 @@ import { Codings } from './codings.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
 import { impliedTags, keyOfTag } from './key.ts'
+import { Lifetimes } from './lifetimes.ts'
 import { nearestPackageName } from './namespace.ts'
 import type { Outcome } from './outcome.ts'
 import { checkRedisOption, connectRedis } from './redis.ts'
@@ -13,6 +14,7 @@ import { MemoryStore } from './stores/memory.ts'
 import { RedisStore } from './stores/redis.ts'
 import type { Awaitable, InvalidationOptions, InvalidationReceipt, InvalidationTargets, Store } from './stores/store.ts'
 import { TieredStore } from './stores/tiered.ts'
+import { ValueFormat } from './value-format.ts'
 
 /** What a response or value gets that says nothing of its own (ms). */
 export interface Defaults {
@@ -28,6 +30,8 @@ const DEFAULTS = {
   deadlineMs: 50,
   leaseMs: 400,
   maxOrigin: 64,
+  maxTtl: 30 * 24 * 60 * 60_000,
+  maxValueSize: 1024 ** 2,
 } as const
 
 /**
@@ -46,6 +50,8 @@ export class Engine {
   readonly redisRequired: boolean
   readonly responses: Responses
   readonly codings: Codings
+  readonly format: ValueFormat
+  readonly lifetimes: Lifetimes
   /** How long an invalidation may take before it counts as unconfirmed (ms). */
   readonly timeoutMs: number
   readonly #maxOrigin: number
@@ -74,6 +80,18 @@ export class Engine {
       staleWhileRevalidate: read.staleWhileRevalidate ?? 0,
       staleIfError: read.staleIfError ?? 0,
     }
+    const { events } = this
+    this.format = new ValueFormat({
+      serializer: read.serializer,
+      maxBytes: read.maxValueSize ?? DEFAULTS.maxValueSize,
+      events,
+    })
+    this.lifetimes = new Lifetimes({
+      usual: this.defaults.ttl === false ? DEFAULTS.ttl : this.defaults.ttl,
+      longest: read.maxTtl ?? DEFAULTS.maxTtl,
+      jitter: read.jitter ?? 0,
+      events,
+    })
     this.redisRequired = read.redisRequired ?? false
     this.timeoutMs = 2 * leaseMs
     this.#maxOrigin = read.maxOrigin ?? DEFAULTS.maxOrigin

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   ERR_CACHE_BAD_SIZE: 'A size is not a number of bytes or a string with a unit.',
   ERR_CACHE_CLOSED: 'The cache was used after close().',
   ERR_CACHE_EVICTION_POLICY: 'Redis may evict what a write-behind queue has acknowledged.',
+  ERR_CACHE_LOADER_TIMEOUT: 'A loader took longer than hardTimeoutMs, and no older value could stand in.',
   ERR_CACHE_MISSING_PEER: 'An optional dependency that this option needs is not installed.',
   ERR_CACHE_QUEUE_FULL: 'A write-behind queue takes no more writes for now.',
   ERR_CACHE_UNCONFIRMED: 'An invalidation or write was not confirmed by Redis in time.',

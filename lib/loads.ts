@@ -1,12 +1,17 @@
 import { type Claimed, claimFill } from './claim.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
-import { show } from './errors.ts'
+import { CacheError, show } from './errors.ts'
+import { entryOf, type Keeping, writtenFor } from './keeping.ts'
+import { tagOf } from './key.ts'
 import { type Bound, type Flight, Flights, LOCK_WAIT_MS, TURN_WAIT_MS, UNSHARED_MS } from './lease.ts'
+import { type LoadContext, LoadRun } from './load-context.ts'
+import { type Negative, Negatives } from './negatives.ts'
 import type { Outcome } from './outcome.ts'
-import { type StoredForm, storedForm, valueEntry, valueOf } from './stored-value.ts'
+import { Refreshes } from './refreshes.ts'
 import type { Awaitable, FillLease, SetResult } from './stores/store.ts'
-import type { TagLedger } from './tags.ts'
+import type { TagLedger, Token } from './tags.ts'
+import type { Written } from './value-format.ts'
 
 /**
  * The running of loaders: of all callers of a key, here and in other processes, one runs its loader, and the others get what it
@@ -14,23 +19,15 @@ import type { TagLedger } from './tags.ts'
  */
 
 /** Makes the value on a miss. */
-export type Loader<T> = () => Promise<T> | T
+export type Loader<T> = (context: LoadContext) => Promise<T> | T
 
 /** What is to be loaded, and how it is to be kept; times in ms. */
-export interface Load<T> {
-  /** The full key, and the service key in it. */
-  readonly full: string
-  readonly key: string
-  readonly tags: readonly string[]
-  readonly lifetime: number
-  readonly windows: Windows
+export interface Load<T> extends Keeping {
+  /** Nobody waits for longer. */
+  readonly hardTimeoutMs: number | undefined
+  /** For how long it is remembered that there was nothing; undefined: not at all. */
+  readonly negativeTtl: number | undefined
   readonly loader: Loader<T>
-}
-
-/** How long a value may be used beyond its lifetime: while it is loaded anew, and where that fails (ms). */
-interface Windows {
-  readonly revalidate: number
-  readonly error: number
 }
 
 /** What was so when a caller came. */
@@ -42,32 +39,44 @@ export interface Caller {
   readonly isLinked: boolean
 }
 
-export interface Brought<T> extends Pick<Outcome, 'collapsed' | 'stored'> {
+export interface Brought<T> extends Pick<Outcome, 'collapsed' | 'stored' | 'detail'> {
   readonly value: T
   /** What becomes of the copy that is kept. */
   readonly kept?: Awaitable<SetResult>
 }
 
 /** What a run of a loader has for those who waited: nothing at all (undefined) sends each on its own way. */
-type Landing =
-  | { readonly kind: 'brought'; readonly entry: Entry }
-  /** The loader brought undefined. */
-  | { readonly kind: 'nothing' }
-  | { readonly kind: 'failed'; readonly error: unknown }
+type Landing = { readonly kind: 'brought'; readonly entry: Entry } | Negative
+
+/** How a run ends: for those who wait here, and for those who wait in other processes. */
+interface End {
+  readonly landing: Landing | undefined
+  /** What to keep. */
+  readonly entry?: Entry
+  /** How long nobody is to wait for this key (ms). */
+  readonly unsharedMs?: number
+}
+
+const LOADED = { where: 'remember', what: 'loaded' } as const
 
 /** The loads of one cache. */
 export class Loads {
   readonly #engine: Engine
   readonly #flights: Flights<Landing>
+  readonly #negatives = new Negatives()
+  readonly #refreshes = new Refreshes()
+  readonly #runs = new Set<LoadRun>()
+  /** What ends a run whose beginner has gone, by its flight. */
+  readonly #left = new WeakMap<Flight<Landing>, () => void>()
 
   constructor(engine: Engine) {
     this.#engine = engine
     this.#flights = new Flights(engine.clock)
+    engine.onClose(async () => this.#abortAll())
   }
 
-  /** Runs that others may wait for. */
-  get bound(): Bound {
-    return this.#flights.stats()
+  stats(): Readonly<Record<'flights' | 'negative', Bound>> {
+    return { flights: this.#flights.stats(), negative: this.#negatives.stats() }
   }
 
   /** Take down what is so now, before anybody is asked. */
@@ -76,35 +85,57 @@ export class Loads {
     return { at: clock.monotonic(), early: this.#joinable(full), isLinked: reachable }
   }
 
+  /** What is remembered of a loader that had no value, unless somebody may have written since. */
+  negative<T>({ full, negativeTtl }: Load<T>, { at, isLinked }: Caller): Negative | undefined {
+    if (negativeTtl === undefined || !isLinked || !this.#engine.reachable) return undefined
+    const ledger = this.#ledger(full)
+    return ledger.isCertainSince(at) ? this.#negatives.get(full, ledger, this.#engine.clock.now()) : undefined
+  }
+
   /** What the loader brings: the run that is under way, or one of our own. `spare`: what was found and will not do. */
   async bring<T>(load: Load<T>, caller: Caller, spare: Entry | undefined): Promise<Brought<T>> {
     const { full } = load
     const { clock } = this.#engine
     const since = clock.monotonic()
+    const until = since + (load.hardTimeoutMs ?? Number.POSITIVE_INFINITY)
     const isCurrent = caller.isLinked && this.#engine.reachable
     let landed = isCurrent && caller.early?.stamp === this.#ledger(full).stamp ? caller.early : undefined
     for (;;) {
       // Nothing may be awaited between asking for a flight and beginning one: of many callers all would begin.
       const flight = this.#joinable(full) ?? landed
       landed = undefined
-      const waitedMs = clock.monotonic() - since
-      if (flight === undefined) return this.#lead(load, spare, LOCK_WAIT_MS - waitedMs)
+      const now = clock.monotonic()
+      if (now >= until) throw timedOut(load)
+      const lockLeftMs = LOCK_WAIT_MS - (now - since)
+      if (flight === undefined) return this.#lead(load, spare, { waitMs: lockLeftMs, until })
       // Where Redis did not answer nothing says whether somebody has written since a run began: only one that began later will do.
       const isCertain = isCurrent && this.#ledger(full).isCertainSince(flight.startedAt)
       const isUsable = flight.startedAt >= caller.at || isCertain
-      const leftMs = (isUsable ? LOCK_WAIT_MS : TURN_WAIT_MS) - waitedMs
-      if (leftMs <= 0) return this.#lead(load, spare, LOCK_WAIT_MS - waitedMs)
-      const landing = await flight.wait(leftMs)
+      const leftMs = isUsable ? lockLeftMs : lockLeftMs - LOCK_WAIT_MS + TURN_WAIT_MS
+      if (leftMs <= 0) return this.#lead(load, spare, { waitMs: lockLeftMs, until })
+      const landing = await flight.wait(Math.min(leftMs, until - now))
+      if (landing === undefined) this.#abandonUnwaited(flight)
       if (landing === undefined || !isUsable) continue
       if (landing.kind === 'failed') throw landing.error
-      const value = (landing.kind === 'nothing' ? undefined : valueOf<T>(landing.entry)) as T
-      return { value, collapsed: true }
+      const value = landing.kind === 'nothing' ? undefined : this.#engine.format.read<T>(landing.entry)
+      // What cannot be read again is of use to the one only who has made it.
+      if (value === undefined && landing.kind === 'brought') return this.#run(load, { until })
+      return { value: value as T, collapsed: true }
     }
   }
 
-  /** Load anew what is stale, in the background, unless somebody is at it. */
-  refresh<T>(load: Load<T>, stale: Entry): void {
-    if (this.#joinable(load.full) === undefined) this.#engine.refresh(() => this.#reload(load, stale))
+  /** Load anew in the background, unless somebody is at it, or has just been. */
+  refresh<T>(load: Load<T>, present: Entry): void {
+    const { clock } = this.#engine
+    if (this.#joinable(load.full) !== undefined || this.#refreshes.isHeld(present, clock.now())) return
+    this.#engine.refresh(async () => {
+      this.#refreshes.begin(present)
+      try {
+        await this.#reload(load, present)
+      } finally {
+        this.#refreshes.end(present, clock.now())
+      }
+    })
   }
 
   #joinable(full: string): Flight<Landing> | undefined {
@@ -116,33 +147,41 @@ export class Loads {
   }
 
   /** Of all processes one runs the loader, and the others get what it has stored within `waitMs`. */
-  async #lead<T>(load: Load<T>, spare: Entry | undefined, waitMs: number): Promise<Brought<T>> {
+  async #lead<T>(
+    load: Load<T>,
+    spare: Entry | undefined,
+    { waitMs, until }: { readonly waitMs: number; readonly until: number },
+  ): Promise<Brought<T>> {
     const { full } = load
     const flight = this.#flights.isUnshared(full) ? undefined : this.#flights.begin(full, this.#ledger(full).stamp)
-    if (flight === undefined) return this.#run(load, undefined, undefined)
-    const claimed = this.#claim(full, spare, waitMs)
+    if (flight === undefined) return this.#run(load, { until })
+    const claimed = this.#claim(full, spare, Math.min(waitMs, until - this.#engine.clock.monotonic()))
     const won = claimed instanceof Promise ? await claimed : claimed
     switch (won.kind) {
       case 'won':
-        return this.#run(load, flight, won.lease)
-      case 'found':
+        return this.#run(load, { until, flight, lease: won.lease })
+      case 'found': {
+        const value = this.#engine.format.read<T>(won.found)
+        if (value === undefined) return this.#run(load, { until, flight })
         this.#flights.land(full, flight, { kind: 'brought', entry: won.found })
-        return { value: valueOf<T>(won.found), collapsed: true }
+        return { value, collapsed: true }
+      }
       case 'late':
-        return this.#run(load, flight, undefined)
+        return this.#run(load, { until, flight })
       case 'unshared':
         this.#flights.markUnshared(full)
         this.#flights.land(full, flight, undefined)
-        return this.#run(load, undefined, undefined)
+        return this.#run(load, { until })
     }
   }
 
-  async #reload<T>(load: Load<T>, stale: Entry): Promise<void> {
-    const { full } = load
+  async #reload<T>(load: Load<T>, present: Entry): Promise<void> {
+    const { full, hardTimeoutMs = Number.POSITIVE_INFINITY } = load
     const flight = this.#flights.begin(full, this.#ledger(full).stamp)
-    const claimed = this.#claim(full, stale, 0)
+    const claimed = this.#claim(full, present, 0)
     const won = claimed instanceof Promise ? await claimed : claimed
-    if (won.kind === 'won') await this.#run(load, flight, won.lease)
+    const until = this.#engine.clock.monotonic() + hardTimeoutMs
+    if (won.kind === 'won') await this.#run(load, { until, flight, lease: won.lease })
     else this.#flights.land(full, flight, won.kind === 'found' ? { kind: 'brought', entry: won.found } : undefined)
   }
 
@@ -161,65 +200,166 @@ export class Loads {
     })
   }
 
+  /** Run the loader and wait for it until its time is over; what it brings after that is kept all the same. */
+  #run<T>(load: Load<T>, { until, flight, lease }: RunOptions): Promise<Brought<T>> {
+    const { clock, events } = this.#engine
+    const leftMs = until - clock.monotonic()
+    const at = this.#ledger(load.full).token
+    const run: Run<T> = { load, self: new LoadRun(events), at, startedAt: clock.now(), flight, lease }
+    const brought = this.#complete(run)
+    return leftMs === Number.POSITIVE_INFINITY ? brought : this.#within(leftMs, run, brought)
+  }
+
+  #within<T>(leftMs: number, run: Run<T>, brought: Promise<Brought<T>>): Promise<Brought<T>> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        const error = timedOut(run.load)
+        this.#remember(run, { kind: 'failed', error })
+        brought.catch((late: unknown) => this.#tellOfLate(run.self, late))
+        this.#leave(run, error)
+        reject(error)
+      }
+      const timer = setTimeout(giveUp, leftMs)
+      brought.finally(() => clearTimeout(timer)).then(resolve, reject)
+    })
+  }
+
+  /** Whoever began this run waits no longer; it goes on for those who do. */
+  #leave<T>({ load, self, flight, lease }: Run<T>, reason: CacheError): void {
+    const abandon = (): void => {
+      self.abort(reason)
+      this.#flights.land(load.full, flight, undefined)
+      if (lease !== undefined) this.#engine.store.release(lease, 0)
+    }
+    if (flight === undefined) return abandon()
+    this.#left.set(flight, abandon)
+    this.#abandonUnwaited(flight)
+  }
+
+  /** Abandon a run when the last of those who waited for it has gone. */
+  #abandonUnwaited(flight: Flight<Landing>): void {
+    if (flight.waiters > 0) return
+    this.#left.get(flight)?.()
+    this.#left.delete(flight)
+  }
+
+  /** That a loader was told to stop is no news. */
+  #tellOfLate({ aborted }: LoadRun, cause: unknown): void {
+    const isAbort = cause instanceof Error && cause.name === 'AbortError'
+    if (isAbort || cause === aborted?.reason) return
+    this.#engine.events.emit('error', { where: 'remember', cause })
+  }
+
   /** Run the loader, keep what it brings and hand it to those waiting. */
-  async #run<T>(
-    { full, key, tags, lifetime, windows, loader }: Load<T>,
-    flight: Flight<Landing> | undefined,
-    lease: FillLease | undefined,
-  ): Promise<Brought<T>> {
-    const { store, clock } = this.#engine
-    const at = this.#ledger(full).token
-    let landing: Landing | undefined
-    let unkept = lease
-    let unsharedMs = 0
+  async #complete<T>(run: Run<T>): Promise<Brought<T>> {
+    const { load, self, flight, lease } = run
+    const { store } = this.#engine
+    let end: End = { landing: undefined }
+    this.#runs.add(self)
     try {
-      const value = await loader()
-      if (value === undefined) {
-        landing = { kind: 'nothing' }
-        return { value }
-      }
-      const kept = this.#storedForm(key, value)
-      if (kept === undefined) {
-        // What cannot be kept cannot be shared either: do not let others wait for it one after the other.
-        this.#flights.markUnshared(full)
-        unsharedMs = UNSHARED_MS
-        return { value }
-      }
-      this.#flights.clearUnshared(full)
-      const now = clock.now()
-      const staleAt = now + lifetime
-      const deleteAt = staleAt + Math.max(windows.revalidate, windows.error)
-      const fence = lease?.fence ?? 0
-      const entry = valueEntry({ full, key, value: kept, tags, now, staleAt, deleteAt, at, fence })
-      const ledger = this.#ledger(full)
-      if (ledger.isHeld(entry)) {
-        // As long as it cannot be kept whoever comes: do not let them wait for each other.
-        this.#flights.markUnshared(full)
-        unsharedMs = LOCK_WAIT_MS
-      }
-      if (ledger.judge(entry) === 'invalid') return { value }
-      landing = { kind: 'brought', entry }
-      unkept = undefined
+      const value = await load.loader(self.context)
+      end = this.#ended(run, value)
       // The caller has its value; what becomes of the copy is no reason to wait.
-      return { value, stored: true, kept: store.set(entry, lease) }
+      const { entry } = end
+      const detail = self.said.skip
+      return {
+        value,
+        ...(entry === undefined ? {} : { stored: true, kept: store.set(entry, lease) }),
+        ...(detail === undefined ? {} : { detail }),
+      }
     } catch (error) {
-      landing = { kind: 'failed', error }
+      end = { landing: { kind: 'failed', error } }
+      this.#remember(run, { kind: 'failed', error })
       throw error
     } finally {
-      this.#flights.land(full, flight, landing)
-      if (unkept !== undefined) store.release(unkept, unsharedMs)
+      this.#runs.delete(self)
+      self.end()
+      this.#flights.land(load.full, flight, end.landing)
+      if (lease !== undefined && end.entry === undefined) store.release(lease, end.unsharedMs ?? 0)
     }
   }
 
-  /** What a loader brought, as it is kept; undefined for what cannot be: the caller has it all the same. */
-  #storedForm(key: string, value: unknown): StoredForm | undefined {
-    try {
-      return storedForm(key, value)
-    } catch (cause) {
-      const { events } = this.#engine
-      events.emit('error', { where: 'remember', cause })
-      events.warnOnce('remember', `What was loaded for ${show(key)} is not kept: ${String(cause)}`)
-      return undefined
+  /** What becomes of what a loader brought. */
+  #ended<T>(run: Run<T>, value: T): End {
+    const { load } = run
+    const { full } = load
+    if (value === undefined) {
+      this.#remember(run, { kind: 'nothing' })
+      return { landing: { kind: 'nothing' } }
     }
+    const written = writtenFor(this.#engine, LOADED, load.key, value)
+    if (written === undefined) {
+      // What cannot be kept cannot be shared either: do not let others wait for it one after the other.
+      this.#flights.markUnshared(full)
+      return { landing: undefined, unsharedMs: UNSHARED_MS }
+    }
+    this.#flights.clearUnshared(full)
+    this.#negatives.delete(full)
+    const entry = entryOf(this.#engine, this.#keepingOf(run), { written, at: run.at, fence: run.lease?.fence ?? 0 })
+    const ledger = this.#ledger(full)
+    const isHeld = ledger.isHeld(entry)
+    // As long as it cannot be kept whoever comes: do not let them wait for each other.
+    if (isHeld) this.#flights.markUnshared(full)
+    if (ledger.judge(entry) === 'invalid') return { landing: undefined, unsharedMs: isHeld ? LOCK_WAIT_MS : 0 }
+    const landing: Landing = { kind: 'brought', entry }
+    return this.#isWanted(run, entry, written) ? { landing, entry } : { landing }
   }
+
+  /** Whether what was loaded is to be kept, which those who wait for it need not know. */
+  #isWanted<T>({ load, self, startedAt }: Run<T>, entry: Entry, written: Written): boolean {
+    const { format, store } = this.#engine
+    if (self.said.skip !== undefined || entry.deleteAt <= entry.cachedAt) return false
+    if (!format.fits(load.key, written)) return false
+    if (self.aborted === undefined) return true
+    // It was given up, and somebody else has been faster.
+    const present = store.peek(load.full)
+    return present === undefined || present.cachedAt < startedAt
+  }
+
+  #keepingOf<T>({ load, self: { said } }: Run<T>): Keeping {
+    const lifetime = said.ttl === undefined ? load.lifetime : this.#engine.lifetimes.bounded('load', said.ttl)
+    return { ...load, lifetime, tags: [...new Set([...load.tags, ...said.tags])], ownWindows: said }
+  }
+
+  /** That there was nothing, where the caller wants it remembered. */
+  #remember<T>({ load, self, at }: Run<T>, negative: Negative): void {
+    const { full, key, negativeTtl } = load
+    if (negativeTtl === undefined) return
+    const tags = [...load.tags, ...self.said.tags, tagOf.key(key)]
+    const judged = { kind: 'value', name: key, tags, incarnation: at.incarnation, seq: at.seq } as const
+    this.#negatives.set(full, { negative, judged, until: this.#engine.clock.now() + negativeTtl })
+  }
+
+  #abortAll(): void {
+    const reason = new CacheError('ERR_CACHE_CLOSED', 'remember: the cache was closed while the loader ran.')
+    for (const run of this.#runs) run.abort(reason)
+  }
+}
+
+/** One run of a loader. */
+interface Run<T> {
+  readonly load: Load<T>
+  readonly self: LoadRun
+  /** The state of the ledger as of which it began. */
+  readonly at: Token
+  /** Epoch ms. */
+  readonly startedAt: number
+  readonly flight: Flight<Landing> | undefined
+  readonly lease: FillLease | undefined
+}
+
+interface RunOptions {
+  /** Nobody waits for longer (monotonic ms). */
+  readonly until: number
+  /** Those who wait for it. */
+  readonly flight?: Flight<Landing> | undefined
+  readonly lease?: FillLease | undefined
+}
+
+function timedOut<T>({ key, hardTimeoutMs }: Load<T>): CacheError {
+  return new CacheError(
+    'ERR_CACHE_LOADER_TIMEOUT',
+    `remember: the loader of ${show(key)} has not brought anything within hardTimeoutMs (${hardTimeoutMs} ms). Make it faster, ` +
+      'give it longer, or give staleIfError for an older value to stand in.',
+  )
 }

@@ -68,6 +68,12 @@ export const size: Reader<number> = {
 
 export const flag: Reader<boolean> = where('true or false', (value) => typeof value === 'boolean')
 
+/** A part of the whole. */
+export const share: Reader<number> = where(
+  'a number from 0 to 1',
+  (value) => typeof value === 'number' && value >= 0 && value <= 1,
+)
+
 /** A string that is not empty. */
 export const text: Reader<string> = where('a string that is not empty', isText)
 

@@ -2,23 +2,30 @@ import { type Duration, parseDuration } from './duration.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError } from './errors.ts'
+import { entryOf, type Keeping, type Windows } from './keeping.ts'
 import { serviceKey, tagOf } from './key.ts'
-import type { Bound } from './lease.ts'
-import { type Load, type Loader, Loads } from './loads.ts'
+import { type Caller, type Load, type Loader, Loads } from './loads.ts'
+import type { Negative } from './negatives.ts'
 import {
   badOption,
   callback,
   duration,
+  milliseconds,
   type OptionsOf,
   oneOf,
   type Reader,
   readOptions,
+  share,
   texts,
   where,
 } from './options.ts'
+import type { Outcome } from './outcome.ts'
+import { Popularity } from './popularity.ts'
 import { save } from './save.ts'
-import { storedForm, valueEntry, valueOf } from './stored-value.ts'
+
+import { markOf } from './stored-value.ts'
 import type { InvalidationReceipt } from './stores/store.ts'
+
 import type { Token } from './tags.ts'
 import { checkTags } from './targets.ts'
 import type { Warmed } from './warm-run.ts'
@@ -27,13 +34,28 @@ import type { Warmed } from './warm-run.ts'
 
 /** Of `set` and of each item of `setMany`. */
 export interface SetOptions {
+  /** @default the cache's `ttl` */
   readonly ttl?: Duration
+  /** Names for invalidation. */
   readonly tags?: readonly string[]
+  /** Share of the lifetime that is taken off at random, 0 to 1. @default the cache's */
+  readonly jitter?: number
 }
 
+/** Of `remember`; what the loader itself says goes before them. */
 export interface RememberOptions extends SetOptions {
+  /** How long after its lifetime a value is served while it is loaded anew. @default the cache's */
   readonly staleWhileRevalidate?: Duration
+  /** How long after its lifetime a value stands in for a loader that fails or is late. @default the cache's */
   readonly staleIfError?: Duration
+  /** After so long an older value that `staleIfError` allows is served, and the loader goes on. @default none */
+  readonly softTimeoutMs?: Duration
+  /** Nobody waits for longer: an older value that `staleIfError` allows, or `ERR_CACHE_LOADER_TIMEOUT`. @default none */
+  readonly hardTimeoutMs?: Duration
+  /** How long this process remembers that the loader failed or brought undefined. @default not at all */
+  readonly negativeTtl?: Duration
+  /** Share of the lifetime, 0 to 1, after which a value that is read often is loaded anew in the background. @default never */
+  readonly refreshAhead?: number
 }
 
 /** Of `write`. */
@@ -63,12 +85,17 @@ const SET_OPTIONS = {
   ttl: duration,
   // `checkTags` reads them, limits included.
   tags: where<readonly string[]>('a list of strings', Array.isArray),
+  jitter: share,
 } as const
 
 const REMEMBER_OPTIONS = {
   ...SET_OPTIONS,
   staleWhileRevalidate: duration,
   staleIfError: duration,
+  softTimeoutMs: milliseconds,
+  hardTimeoutMs: milliseconds,
+  negativeTtl: duration,
+  refreshAhead: share,
   source: oneOf(true),
 } as const
 
@@ -83,12 +110,10 @@ const SAVE: Reader<() => unknown> = callback<() => unknown>()
 
 const LOADER: Reader<Loader<unknown>> = where('a function that makes the value', (value) => typeof value === 'function')
 
-/** Lifetime of what says nothing, where the cache's own `ttl` is "explicit only" (ms). */
-const DEFAULT_TTL = 60_000
-
 export class Values {
   readonly #engine: Engine
   readonly #loads: Loads
+  readonly #popularity = new Popularity()
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -100,12 +125,13 @@ export class Values {
   get<T>(key: string, options: { readonly source: true }): Promise<Found<T> | undefined>
   async get<T>(key: string, options?: { readonly source: true }): Promise<unknown> {
     const { entry, source } = await this.#find(this.#full(key))
-    if (entry === undefined || !isFresh(entry, this.#engine.clock.now())) {
+    const { clock, format } = this.#engine
+    const value = entry !== undefined && isFresh(entry, clock.now()) ? format.read<T>(entry) : undefined
+    if (value === undefined) {
       this.#engine.report(key, { hit: false, forward: 'uri-miss' })
       return undefined
     }
-    this.#engine.report(key, { hit: true })
-    const value = valueOf<T>(entry)
+    this.#engine.report(key, HIT)
     return options?.source === true ? { value, source } : value
   }
 
@@ -115,8 +141,7 @@ export class Values {
    * @throws CacheError for a value that is neither JSON nor bytes, for wrong tags and lifetimes
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
-    const { ttl, tags } = readOptions('set', options, SET_OPTIONS)
-    return this.#keep('set', [{ key, value, ttl, tags }])
+    return this.#keep('set', [{ key, value, ...readOptions('set', options, SET_OPTIONS) }])
   }
 
   /** Forget a key everywhere; true when confirmed, false while pending. */
@@ -132,7 +157,7 @@ export class Values {
 
   /** Give an entry a new lifetime from now, 0 ends it; false when there is no fresh value. */
   async expire(key: string, ttl: Duration): Promise<boolean> {
-    const lifetime = parseDuration('expire: ttl', ttl)
+    const lifetime = this.#engine.lifetimes.bounded('expire', parseDuration('expire: ttl', ttl))
     if (!(await this.exists(key))) return false
     if (lifetime === 0) return this.delete(key)
     const staleAt = this.#engine.clock.now() + lifetime
@@ -155,40 +180,36 @@ export class Values {
   /** Keep several values; `options` holds for items that do not say otherwise. True when all are confirmed. */
   async setMany(
     items: readonly ({ readonly key: string; readonly value: unknown } & SetOptions)[],
-    options: Pick<SetOptions, 'ttl'> = {},
+    options: Pick<SetOptions, 'ttl' | 'jitter'> = {},
   ): Promise<boolean> {
-    const { ttl: common } = readOptions('setMany', options, { ttl: duration })
+    const common = readOptions('setMany', options, { ttl: duration, jitter: share })
     if (!Array.isArray(items)) throw badOption('setMany', items, 'a list of { key, value }')
     const read = items.map(({ key, value, ...own }) => {
-      const { ttl = common, tags } = readOptions('setMany', own, SET_OPTIONS)
-      return { key, value, ttl, tags }
+      return { key, value, ...common, ...readOptions('setMany', own, SET_OPTIONS) }
     })
     return this.#keep('setMany', read)
   }
 
   async #keep(place: string, items: readonly Item[]): Promise<boolean> {
-    const checked = items.map(({ key, value, ttl, tags }) => ({
-      key,
-      full: this.#full(key),
-      value: storedForm(key, value),
-      lifetime: ttl ?? this.#defaultLifetime,
-      tags: checkTags(place, tags ?? []),
-    }))
+    const { store, format } = this.#engine
+    const checked = items.map(({ key, value, ...read }) => {
+      // `set` serves nothing stale.
+      const keeping = { ...this.#keeping(place, key, read), windows: { revalidate: 0, error: 0 } }
+      return { key, keeping, written: format.write(key, value) }
+    })
     // The last of a key: on their way to Redis two could overtake each other.
     const drafts = [...new Map(checked.map((draft) => [draft.key, draft])).values()]
     const receipt = await this.#invalidate(drafts.map(({ key }) => tagOf.key(key)))
     if (receipt === undefined) return false
-    const { clock, store } = this.#engine
-    const now = clock.now()
     const results = await Promise.all(
-      drafts.map(async ({ lifetime, ...draft }) => {
+      drafts.map(async ({ key, keeping, written }) => {
         // Over before it begins: that the older value is gone is all there is to do.
-        if (lifetime === 0) return 'stored'
-        const staleAt = now + lifetime
+        if (keeping.lifetime === 0) return 'stored'
+        if (!format.fits(key, written)) return 'too-large'
         // Not as of now: of two that are set at the same time the later one is to be kept, in all processes.
-        const at = receipt.tokens.get(store.ledger(draft.full))
+        const at = receipt.tokens.get(store.ledger(keeping.full))
         if (at === undefined) return 'unavailable'
-        return store.set(valueEntry({ ...draft, now, staleAt, deleteAt: staleAt, at, fence: 0 }))
+        return store.set(entryOf(this.#engine, keeping, { written, at, fence: 0 }))
       }),
     )
     // One that was set later, or invalidated, is in its place.
@@ -208,12 +229,17 @@ export class Values {
   async write<T>(key: string, options: WriteOptions, run: () => Promise<T> | T): Promise<boolean> {
     const { invalidates = [], ...read } = readOptions('write', options, WRITE_OPTIONS)
     const write = SAVE.read('write: run', run) as () => Promise<T> | T
-    return save(this.#engine, this.#load('write', key, read, write), invalidates.map(tagOf.tag))
+    return save(this.#engine, this.#keeping('write', key, read), {
+      run: write,
+      invalidates: invalidates.map(tagOf.tag),
+    })
   }
 
   /**
    * The value under this key, loaded once for however many callers when there is none. The loader's error reaches its callers
-   * untouched, unless `staleIfError` still allows the old value; a loader that brings undefined is not remembered.
+   * untouched, unless `staleIfError` still allows the old value; a loader that brings undefined is not remembered. With Redis away the
+   * loader runs.
+   * @throws CacheError `ERR_CACHE_LOADER_TIMEOUT` after `hardTimeoutMs`
    */
   remember<T>(
     key: string,
@@ -231,36 +257,101 @@ export class Values {
     return read.source === true ? remembered : remembered.value
   }
 
-  async #remember<T>(key: string, read: OptionsOf<typeof REMEMBER_OPTIONS>, loader: Loader<T>): Promise<Remembered<T>> {
-    const { clock } = this.#engine
+  async #remember<T>(key: string, read: ReadOptions, loader: Loader<T>): Promise<Remembered<T>> {
     const load = this.#load('remember', key, read, loader)
-    const { full, windows } = load
-    const caller = this.#loads.caller(full)
-    const { entry, source } = await this.#find(full)
-    const now = clock.now()
-    if (entry !== undefined && isFresh(entry, now)) {
-      this.#engine.report(key, { hit: true })
-      return { value: valueOf<T>(entry), source }
+    const caller = this.#loads.caller(load.full)
+    const found = await this.#find(load.full)
+    const served = this.#served(load, found, read.refreshAhead)
+    if (served !== undefined) return served
+    const negative = this.#loads.negative(load, caller)
+    return negative === undefined
+      ? this.#bring(load, found, { caller, softTimeoutMs: read.softTimeoutMs })
+      : this.#without(load, found, negative)
+  }
+
+  #load<T>(place: string, key: string, read: ReadOptions, loader: Loader<T>): Load<T> {
+    const { hardTimeoutMs, negativeTtl } = read
+    return { ...this.#keeping(place, key, read), hardTimeoutMs, negativeTtl, loader }
+  }
+
+  /** @throws CacheError for what is no key, and for wrong tags */
+  #keeping(place: string, key: string, read: KeepOptions): Keeping {
+    const { defaults, lifetimes } = this.#engine
+    return {
+      full: this.#full(key),
+      key,
+      tags: checkTags(place, read.tags ?? []),
+      lifetime: lifetimes.bounded(place, read.ttl),
+      jitter: read.jitter,
+      windows: {
+        revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
+        error: read.staleIfError ?? defaults.staleIfError,
+      },
     }
-    if (entry !== undefined && now < entry.staleAt + windows.revalidate) {
-      this.#engine.report(key, { hit: true, ttl: ttlOf(entry, now), detail: 'stale-while-revalidate' })
+  }
+
+  /** What is kept, where it may be used at once. */
+  #served<T>(load: Load<T>, { entry, source }: Kept, refreshAhead: number | undefined): Remembered<T> | undefined {
+    if (entry === undefined) return undefined
+    const now = this.#engine.clock.now()
+    const fresh = isFresh(entry, now)
+    if (!fresh && now >= entry.staleAt + windowsOf(load, entry).revalidate) return undefined
+    const value = this.#engine.format.read<T>(entry)
+    if (value === undefined) return undefined
+    this.#engine.report(load.key, fresh ? HIT : staleHit(entry, now))
+    if (!fresh || (refreshAhead !== undefined && this.#isDue(entry, now, refreshAhead)))
       this.#loads.refresh(load, entry)
-      return { value: valueOf<T>(entry), source }
+    return { value, source }
+  }
+
+  /** Whether so much of an entry's life is over, and it is read so often, that it is to be loaded anew. */
+  #isDue(entry: Entry, now: number, share: number): boolean {
+    const isPopular = this.#popularity.count(entry)
+    return isPopular && now >= entry.cachedAt + share * (entry.staleAt - entry.cachedAt)
+  }
+
+  async #bring<T>(load: Load<T>, found: Kept, { caller, softTimeoutMs }: Waiting): Promise<Remembered<T>> {
+    const coming = this.#loads.bring(load, caller, found.entry)
+    if (found.entry !== undefined && softTimeoutMs !== undefined && (await isSlow(coming, softTimeoutMs))) {
+      const standIn = this.#standIn(load, found)
+      if (standIn !== undefined) {
+        coming.catch((cause: unknown) => this.#engine.events.emit('error', { where: 'remember', cause }))
+        return standIn
+      }
     }
-    const forward = entry === undefined ? 'uri-miss' : 'stale'
+    const forward = forwardOf(found)
     try {
-      const { value, kept: _later, ...done } = await this.#loads.bring(load, caller, entry)
-      this.#engine.report(key, { hit: false, forward, ...done })
+      const { value, kept: _later, ...done } = await coming
+      this.#engine.report(load.key, { hit: false, forward, ...done })
       return { value, source: 'origin' }
     } catch (error) {
-      const late = clock.now()
-      if (entry === undefined || late >= entry.staleAt + windows.error) {
-        this.#engine.report(key, { hit: false, forward })
-        throw error
-      }
-      this.#engine.report(key, { hit: false, forward, ttl: ttlOf(entry, late), detail: 'stale-if-error' })
-      return { value: valueOf<T>(entry), source }
+      const standIn = this.#standIn(load, found)
+      if (standIn !== undefined) return standIn
+      this.#engine.report(load.key, { hit: false, forward })
+      throw error
     }
+  }
+
+  /** What there is where it is remembered that the loader had nothing. */
+  #without<T>(load: Load<T>, found: Kept, negative: Negative): Remembered<T> {
+    const standIn = negative.kind === 'failed' ? this.#standIn(load, found) : undefined
+    if (standIn !== undefined) return standIn
+    this.#engine.report(load.key, { hit: true, detail: 'negative' })
+    if (negative.kind === 'failed') throw negative.error
+    return { value: undefined as T, source: 'memory' }
+  }
+
+  /** The older value in place of a loader that has failed or is late, as long as that is allowed and no write came in between. */
+  #standIn<T>(load: Load<T>, { entry, source }: Kept): Remembered<T> | undefined {
+    if (entry === undefined) return undefined
+    const { clock, store, format } = this.#engine
+    const now = clock.now()
+    const { error: window } = windowsOf(load, entry)
+    if (now >= entry.staleAt + window || store.ledger(load.full).judge(entry) === 'invalid') return undefined
+    const value = format.read<T>(entry)
+    if (value === undefined) return undefined
+    this.#engine.report(load.key, { hit: false, forward: 'stale', ttl: ttlOf(entry, now), detail: 'stale-if-error' })
+    return { value, source }
   }
 
   /** Load a value ahead of those who will ask for it, where what is there is due. It counts neither as a hit nor as a miss. */
@@ -278,31 +369,19 @@ export class Values {
   /** Keep a value that was read as of a state of the ledger, where what is there is due: unlike `set` it is no write. */
   protected async prefill({ key, options, value, isDue, asOf }: Prefill): Promise<Warmed> {
     const read = readOptions('warm', options, REMEMBER_OPTIONS)
-    const { full, tags, lifetime, windows } = this.#load('warm', key, read, () => value)
-    const form = storedForm(key, value)
-    const { entry } = await this.#find(full)
+    const { format, store } = this.#engine
+    const load = this.#load('warm', key, read, () => value)
+    const written = format.write(key, value)
+    const { entry } = await this.#find(load.full)
     if (entry !== undefined && !isDue(entry)) return 'fresh'
-    const now = this.#engine.clock.now()
-    const staleAt = now + lifetime
-    const deleteAt = staleAt + Math.max(windows.revalidate, windows.error)
-    const draft = { full, key, value: form, tags, now, staleAt, deleteAt, at: asOf(full), fence: 0 }
-    return (await this.#engine.store.set(valueEntry(draft))) === 'stored' ? 'warmed' : 'unkept'
+    if (!format.fits(key, written)) return 'unkept'
+    const made = entryOf(this.#engine, load, { written, at: asOf(load.full), fence: 0 })
+    return (await store.set(made)) === 'stored' ? 'warmed' : 'unkept'
   }
 
-  /** @throws CacheError for what is no key, and for wrong tags */
-  #load<T>(place: string, key: string, read: OptionsOf<typeof REMEMBER_OPTIONS>, loader: Loader<T>): Load<T> {
-    const { defaults } = this.#engine
-    const windows = {
-      revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
-      error: read.staleIfError ?? defaults.staleIfError,
-    }
-    const tags = checkTags(place, read.tags ?? [])
-    return { full: this.#full(key), key, tags, lifetime: read.ttl ?? this.#defaultLifetime, windows, loader }
-  }
-
-  /** Loader runs that others may wait for. */
-  protected get loads(): Bound {
-    return this.#loads.bound
+  /** What the loads of this cache are bounded by. */
+  protected get loads(): ReturnType<Loads['stats']> {
+    return this.#loads.stats()
   }
 
   /** @throws CacheError for what is no key */
@@ -315,16 +394,11 @@ export class Values {
     return key
   }
 
-  async #find(full: string): Promise<{ readonly entry: Entry | undefined; readonly source: Source }> {
+  async #find(full: string): Promise<Kept> {
     const found = this.#engine.store.get(full)
     const source = found instanceof Promise || this.#engine.store.name === 'redis' ? 'redis' : 'memory'
     const entry = await found
     return { entry: entry?.kind === 'value' ? entry : undefined, source }
-  }
-
-  get #defaultLifetime(): number {
-    const { ttl } = this.#engine.defaults
-    return ttl === false ? DEFAULT_TTL : ttl
   }
 
   /** Undefined while it is still to be confirmed. */
@@ -356,12 +430,53 @@ interface Ahead {
   readonly isDue: (entry: Entry) => boolean
 }
 
+type ReadOptions = OptionsOf<typeof REMEMBER_OPTIONS>
+type KeepOptions = Omit<OptionsOf<typeof WRITE_OPTIONS>, 'invalidates'>
+
+/** What is kept under a key, fresh or not. */
+interface Kept {
+  readonly entry: Entry | undefined
+  readonly source: Source
+}
+
+interface Waiting {
+  readonly caller: Caller
+  readonly softTimeoutMs: number | undefined
+}
+
 /** An item of `setMany`, its lifetime in ms. */
-interface Item {
+interface Item extends OptionsOf<typeof SET_OPTIONS> {
   readonly key: string
   readonly value: unknown
-  readonly ttl: number | undefined
-  readonly tags: readonly string[] | undefined
+}
+
+const HIT: Outcome = { hit: true }
+
+function staleHit(entry: Entry, now: number): Outcome {
+  return { hit: true, ttl: ttlOf(entry, now), detail: 'stale-while-revalidate' }
+}
+
+/** What the loader said of this value goes before what the caller says. */
+function windowsOf<T>({ windows }: Load<T>, { value }: Entry): Windows {
+  const { staleWhileRevalidate, staleIfError } = markOf(value) ?? {}
+  return { revalidate: staleWhileRevalidate ?? windows.revalidate, error: staleIfError ?? windows.error }
+}
+
+function forwardOf({ entry }: Kept): 'uri-miss' | 'stale' {
+  return entry === undefined ? 'uri-miss' : 'stale'
+}
+
+/** Whether a promise takes longer than this (ms) to settle. */
+async function isSlow(coming: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, ms, true)
+  })
+  const settled = coming.then(
+    () => false,
+    () => false,
+  )
+  return Promise.race([settled, late]).finally(() => clearTimeout(timer))
 }
 
 /** Whole seconds left, negative when stale (RFC 9211 s. 2.4). */

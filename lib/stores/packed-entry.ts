@@ -2,6 +2,7 @@ import type { Entry, VariantIndex } from '../entry.ts'
 import { CODINGS, type CodedBody, type Coding } from '../http/content-coding.ts'
 import type { Fields } from '../http/fields.ts'
 import { plannedResponse, type StoredResponse } from '../http/stored-response.ts'
+import { type Data, dataOf, FORMS, type Form, formOf, marked, markOf, type StoredValue } from '../stored-value.ts'
 import { type Chunk, type Place, RECORD_HEADER_BYTES } from './slabs.ts'
 import type { Template } from './templates.ts'
 
@@ -9,7 +10,8 @@ import type { Template } from './templates.ts'
  * An entry as bytes, so that a million of them are few objects for the garbage collector. Words have 32 bits, numbers 64:
  *
  *     0   words    header of the record, template, flags, number of names, number of values, bytes of text, bytes of body
- *     32  numbers  cachedAt, staleAt, deleteAt, seq, fence, size, initialAge, modifiedAt, generatedAt
+ *     32  numbers  cachedAt, staleAt, deleteAt, seq, fence, size; of a response initialAge, modifiedAt, generatedAt; of a value
+ *                  its stale windows and which form it has
  *     104 words    of each name (tags, the entry's own): how much of it is in the text, and which part of the key follows;
  *                  of each value (of a field, or the key of a variant): its length;
  *                  of each coding of the body: which one, and one more than its length, 0 where it is not worth its place
@@ -123,6 +125,7 @@ export function writeDraft({ chunk, at }: Place, draft: Draft, templateId: numbe
   numbers[number + NUMBERS + 3] = entry.seq
   numbers[number + FENCE] = entry.fence
   numbers[number + NUMBERS + 5] = entry.size
+  if (entry.kind === 'value') return writeMark(numbers, number, entry.value as StoredValue)
   if (entry.kind !== 'response') return
   const { initialAge, modifiedAt, generatedAt } = responseOf(entry)
   numbers[number + NUMBERS + 6] = initialAge
@@ -158,12 +161,12 @@ export function readEntry({ chunk, at }: Place, key: string, template: Template)
       plan: template.response.plan,
       codable: (flags & FLAG_CODABLE) !== 0,
       coded: readCodings(chunk, codingSpans, codingCount, bodyEnd),
-      modifiedAt: instant(numbers[number + NUMBERS + 7]),
-      generatedAt: instant(numbers[number + NUMBERS + 8]),
+      modifiedAt: given(numbers[number + NUMBERS + 7]),
+      generatedAt: given(numbers[number + NUMBERS + 8]),
     })
   } else if (template.sets !== undefined) value = { sets: template.sets, variants: values }
-  else if ((flags & FLAG_TEXT) === 0) value = readBytes(chunk, bodyAt, bodyEnd)
-  else value = readText(bytes, bodyAt, bodyEnd, (flags & FLAG_WIDE_BODY) !== 0)
+  else if ((flags & FLAG_TEXT) === 0) value = readMark(numbers, number, readBytes(chunk, bodyAt, bodyEnd))
+  else value = readMark(numbers, number, readText(bytes, bodyAt, bodyEnd, (flags & FLAG_WIDE_BODY) !== 0))
   const name = names.pop() as string
   return {
     kind: template.kind,
@@ -212,8 +215,21 @@ function responseOf(entry: Entry): StoredResponse {
 function bodyOf({ kind, value }: Entry): string | Uint8Array {
   if (kind === 'response') return (value as StoredResponse).body
   if (kind === 'variants') return NOTHING
-  if (typeof value === 'string' || value instanceof Uint8Array) return value
-  throw new TypeError(`A value of type ${typeof value} cannot be kept: it is neither text nor bytes`)
+  return dataOf(value)
+}
+
+function writeMark(numbers: Float64Array, number: number, value: StoredValue): void {
+  const mark = markOf(value)
+  numbers[number + NUMBERS + 6] = mark?.staleWhileRevalidate ?? Number.NaN
+  numbers[number + NUMBERS + 7] = mark?.staleIfError ?? Number.NaN
+  numbers[number + NUMBERS + 8] = FORMS.indexOf(formOf(value))
+}
+
+function readMark(numbers: Float64Array, number: number, data: Data): StoredValue {
+  const staleWhileRevalidate = given(numbers[number + NUMBERS + 6])
+  const staleIfError = given(numbers[number + NUMBERS + 7])
+  const form = FORMS[numbers[number + NUMBERS + 8] as number] as Form
+  return marked(data, { form, staleWhileRevalidate, staleIfError })
 }
 
 function addName(written: Spans, key: string, name: string, prefix: number): void {
@@ -275,7 +291,7 @@ function fieldsOf(names: readonly string[], values: readonly string[]): Fields {
   return fields
 }
 
-function instant(number: number | undefined): number | undefined {
+function given(number: number | undefined): number | undefined {
   return Number.isNaN(number) ? undefined : number
 }
 

@@ -1,6 +1,7 @@
 import { createCache } from '../../lib/cache.ts'
 import type { CacheOptions } from '../../lib/cache-options.ts'
-import { type CacheUnderTest, describeValues } from '../contracts/values.contract.ts'
+import { describeService } from '../contracts/service.contract.ts'
+import type { CacheUnderTest } from '../contracts/values.contract.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 
@@ -13,21 +14,24 @@ describeWithRedis('on a real Redis', () => {
   })
   after(() => server.stop())
 
-  const make = (options: CacheOptions) => async (): Promise<CacheUnderTest> => {
-    const clock = new FakeClock()
-    const cache = createCache({
-      redis: server.url,
-      namespace: `values-${namespaces++}`,
-      leaseMs: 40,
-      deadlineMs: 1_000,
-      logger: { info() {}, warn() {} },
-      clock,
-      ...options,
-    })
-    await cache.ready()
-    return { cache, clock }
-  }
+  const make =
+    (options: CacheOptions) =>
+    async (more: CacheOptions = {}): Promise<CacheUnderTest> => {
+      const clock = new FakeClock()
+      const cache = createCache({
+        redis: server.url,
+        namespace: `values-${namespaces++}`,
+        leaseMs: 40,
+        deadlineMs: 1_000,
+        logger: { info() {}, warn() {} },
+        clock,
+        ...options,
+        ...more,
+      })
+      await cache.ready()
+      return { cache, clock }
+    }
 
-  describeValues('memory in front of Redis', make({}))
-  describeValues('Redis only', make({ memory: false }))
+  describeService('memory in front of Redis', make({}))
+  describeService('Redis only', make({ memory: false }))
 })

@@ -1,10 +1,11 @@
 import { expect } from 'chai'
 import sinon from 'sinon'
 import { MAX_TAG_RECORDS } from '../../lib/tags.ts'
-import { codeOf, describeValues, makeGate } from '../contracts/values.contract.ts'
+import { describeService } from '../contracts/service.contract.ts'
+import { codeOf, makeGate } from '../contracts/values.contract.ts'
 import { makeBench, until } from '../support/site.ts'
 
-describeValues('in memory', async () => makeBench())
+describeService('in memory', async (options) => makeBench(options))
 
 describe('Values', () => {
   const { cache, warnings } = makeBench()
