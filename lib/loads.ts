@@ -21,8 +21,9 @@ import type { Written } from './value-format.ts'
 /** Makes the value on a miss. */
 export type Loader<T> = (context: LoadContext) => Promise<T> | T
 
-/** What is to be loaded, and how it is to be kept; times in ms. */
-export interface Load<T> extends Keeping {
+/** What is to be loaded; times in ms. */
+export interface Load<T> {
+  readonly keeping: Keeping
   /** Nobody waits for longer. */
   readonly hardTimeoutMs: number | undefined
   /** For how long it is remembered that there was nothing; undefined: not at all. */
@@ -86,7 +87,7 @@ export class Loads {
   }
 
   /** What is remembered of a loader that had no value, unless somebody may have written since. */
-  negative<T>({ full, negativeTtl }: Load<T>, { at, isLinked }: Caller): Negative | undefined {
+  negative<T>({ keeping: { full }, negativeTtl }: Load<T>, { at, isLinked }: Caller): Negative | undefined {
     if (negativeTtl === undefined || !isLinked || !this.#engine.reachable) return undefined
     const ledger = this.#ledger(full)
     return ledger.isCertainSince(at) ? this.#negatives.get(full, ledger, this.#engine.clock.now()) : undefined
@@ -94,7 +95,7 @@ export class Loads {
 
   /** What the loader brings: the run that is under way, or one of our own. `spare`: what was found and will not do. */
   async bring<T>(load: Load<T>, caller: Caller, spare: Entry | undefined): Promise<Brought<T>> {
-    const { full } = load
+    const { full } = load.keeping
     const { clock } = this.#engine
     const since = clock.monotonic()
     const until = since + (load.hardTimeoutMs ?? Number.POSITIVE_INFINITY)
@@ -127,7 +128,7 @@ export class Loads {
   /** Load anew in the background, unless somebody is at it, or has just been. */
   refresh<T>(load: Load<T>, present: Entry): void {
     const { clock } = this.#engine
-    if (this.#joinable(load.full) !== undefined || this.#refreshes.isHeld(present, clock.now())) return
+    if (this.#joinable(load.keeping.full) !== undefined || this.#refreshes.isHeld(present, clock.now())) return
     this.#engine.refresh(async () => {
       this.#refreshes.begin(present)
       try {
@@ -152,7 +153,7 @@ export class Loads {
     spare: Entry | undefined,
     { waitMs, until }: { readonly waitMs: number; readonly until: number },
   ): Promise<Brought<T>> {
-    const { full } = load
+    const { full } = load.keeping
     const flight = this.#flights.isUnshared(full) ? undefined : this.#flights.begin(full, this.#ledger(full).stamp)
     if (flight === undefined) return this.#run(load, { until })
     const claimed = this.#claim(full, spare, Math.min(waitMs, until - this.#engine.clock.monotonic()))
@@ -176,7 +177,8 @@ export class Loads {
   }
 
   async #reload<T>(load: Load<T>, present: Entry): Promise<void> {
-    const { full, hardTimeoutMs = Number.POSITIVE_INFINITY } = load
+    const { keeping, hardTimeoutMs = Number.POSITIVE_INFINITY } = load
+    const { full } = keeping
     const flight = this.#flights.begin(full, this.#ledger(full).stamp)
     const claimed = this.#claim(full, present, 0)
     const won = claimed instanceof Promise ? await claimed : claimed
@@ -204,7 +206,7 @@ export class Loads {
   #run<T>(load: Load<T>, { until, flight, lease }: RunOptions): Promise<Brought<T>> {
     const { clock, events } = this.#engine
     const leftMs = until - clock.monotonic()
-    const at = this.#ledger(load.full).token
+    const at = this.#ledger(load.keeping.full).token
     const run: Run<T> = { load, self: new LoadRun(events), at, startedAt: clock.now(), flight, lease }
     const brought = this.#complete(run)
     return leftMs === Number.POSITIVE_INFINITY ? brought : this.#within(leftMs, run, brought)
@@ -228,7 +230,7 @@ export class Loads {
   #leave<T>({ load, self, flight, lease }: Run<T>, reason: CacheError): void {
     const abandon = (): void => {
       self.abort(reason)
-      this.#flights.land(load.full, flight, undefined)
+      this.#flights.land(load.keeping.full, flight, undefined)
       if (lease !== undefined) this.#engine.store.release(lease, 0)
     }
     if (flight === undefined) return abandon()
@@ -274,7 +276,7 @@ export class Loads {
     } finally {
       this.#runs.delete(self)
       self.end()
-      this.#flights.land(load.full, flight, end.landing)
+      this.#flights.land(load.keeping.full, flight, end.landing)
       if (lease !== undefined && end.entry === undefined) store.release(lease, end.unsharedMs ?? 0)
     }
   }
@@ -282,12 +284,12 @@ export class Loads {
   /** What becomes of what a loader brought. */
   #ended<T>(run: Run<T>, value: T): End {
     const { load } = run
-    const { full } = load
+    const { full } = load.keeping
     if (value === undefined) {
       this.#remember(run, { kind: 'nothing' })
       return { landing: { kind: 'nothing' } }
     }
-    const written = writtenFor(this.#engine, LOADED, load.key, value)
+    const written = writtenFor(this.#engine, LOADED, load.keeping.key, value)
     if (written === undefined) {
       // What cannot be kept cannot be shared either: do not let others wait for it one after the other.
       this.#flights.markUnshared(full)
@@ -309,23 +311,25 @@ export class Loads {
   #isWanted<T>({ load, self, startedAt }: Run<T>, entry: Entry, written: Written): boolean {
     const { format, store } = this.#engine
     if (self.said.skip !== undefined || entry.deleteAt <= entry.cachedAt) return false
-    if (!format.fits(load.key, written)) return false
+    if (!format.fits(load.keeping.key, written)) return false
     if (self.aborted === undefined) return true
     // It was given up, and somebody else has been faster.
-    const present = store.peek(load.full)
+    const present = store.peek(load.keeping.full)
     return present === undefined || present.cachedAt < startedAt
   }
 
   #keepingOf<T>({ load, self: { said } }: Run<T>): Keeping {
-    const lifetime = said.ttl === undefined ? load.lifetime : this.#engine.lifetimes.bounded('load', said.ttl)
-    return { ...load, lifetime, tags: [...new Set([...load.tags, ...said.tags])], ownWindows: said }
+    const { keeping } = load
+    const lifetime = said.ttl === undefined ? keeping.lifetime : this.#engine.lifetimes.bounded('load', said.ttl)
+    return { ...keeping, lifetime, tags: [...new Set([...keeping.tags, ...said.tags])], ownWindows: said }
   }
 
   /** That there was nothing, where the caller wants it remembered. */
   #remember<T>({ load, self, at }: Run<T>, negative: Negative): void {
-    const { full, key, negativeTtl } = load
+    const { keeping, negativeTtl } = load
     if (negativeTtl === undefined) return
-    const tags = [...load.tags, ...self.said.tags, tagOf.key(key)]
+    const { full, key } = keeping
+    const tags = [...keeping.tags, ...self.said.tags, tagOf.key(key)]
     const judged = { kind: 'value', name: key, tags, incarnation: at.incarnation, seq: at.seq } as const
     this.#negatives.set(full, { negative, judged, until: this.#engine.clock.now() + negativeTtl })
   }
@@ -356,7 +360,7 @@ interface RunOptions {
   readonly lease?: FillLease | undefined
 }
 
-function timedOut<T>({ key, hardTimeoutMs }: Load<T>): CacheError {
+function timedOut<T>({ keeping: { key }, hardTimeoutMs }: Load<T>): CacheError {
   return new CacheError(
     'ERR_CACHE_LOADER_TIMEOUT',
     `remember: the loader of ${show(key)} has not brought anything within hardTimeoutMs (${hardTimeoutMs} ms). Make it faster, ` +

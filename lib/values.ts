@@ -259,8 +259,8 @@ export class Values {
 
   async #remember<T>(key: string, read: ReadOptions, loader: Loader<T>): Promise<Remembered<T>> {
     const load = this.#load('remember', key, read, loader)
-    const caller = this.#loads.caller(load.full)
-    const found = await this.#find(load.full)
+    const caller = this.#loads.caller(load.keeping.full)
+    const found = await this.#find(load.keeping.full)
     const served = this.#served(load, found, read.refreshAhead)
     if (served !== undefined) return served
     const negative = this.#loads.negative(load, caller)
@@ -271,7 +271,7 @@ export class Values {
 
   #load<T>(place: string, key: string, read: ReadOptions, loader: Loader<T>): Load<T> {
     const { hardTimeoutMs, negativeTtl } = read
-    return { ...this.#keeping(place, key, read), hardTimeoutMs, negativeTtl, loader }
+    return { keeping: this.#keeping(place, key, read), hardTimeoutMs, negativeTtl, loader }
   }
 
   /** @throws CacheError for what is no key, and for wrong tags */
@@ -298,7 +298,7 @@ export class Values {
     if (!fresh && now >= entry.staleAt + windowsOf(load, entry).revalidate) return undefined
     const value = this.#engine.format.read<T>(entry)
     if (value === undefined) return undefined
-    this.#engine.report(load.key, fresh ? HIT : staleHit(entry, now))
+    this.#engine.report(load.keeping.key, fresh ? HIT : staleHit(entry, now))
     if (!fresh || (refreshAhead !== undefined && this.#isDue(entry, now, refreshAhead)))
       this.#loads.refresh(load, entry)
     return { value, source }
@@ -322,12 +322,12 @@ export class Values {
     const forward = forwardOf(found)
     try {
       const { value, kept: _later, ...done } = await coming
-      this.#engine.report(load.key, { hit: false, forward, ...done })
+      this.#engine.report(load.keeping.key, { hit: false, forward, ...done })
       return { value, source: 'origin' }
     } catch (error) {
       const standIn = this.#standIn(load, found)
       if (standIn !== undefined) return standIn
-      this.#engine.report(load.key, { hit: false, forward })
+      this.#engine.report(load.keeping.key, { hit: false, forward })
       throw error
     }
   }
@@ -336,7 +336,7 @@ export class Values {
   #without<T>(load: Load<T>, found: Kept, negative: Negative): Remembered<T> {
     const standIn = negative.kind === 'failed' ? this.#standIn(load, found) : undefined
     if (standIn !== undefined) return standIn
-    this.#engine.report(load.key, { hit: true, detail: 'negative' })
+    this.#engine.report(load.keeping.key, { hit: true, detail: 'negative' })
     if (negative.kind === 'failed') throw negative.error
     return { value: undefined as T, source: 'memory' }
   }
@@ -347,10 +347,15 @@ export class Values {
     const { clock, store, format } = this.#engine
     const now = clock.now()
     const { error: window } = windowsOf(load, entry)
-    if (now >= entry.staleAt + window || store.ledger(load.full).judge(entry) === 'invalid') return undefined
+    if (now >= entry.staleAt + window || store.ledger(load.keeping.full).judge(entry) === 'invalid') return undefined
     const value = format.read<T>(entry)
     if (value === undefined) return undefined
-    this.#engine.report(load.key, { hit: false, forward: 'stale', ttl: ttlOf(entry, now), detail: 'stale-if-error' })
+    this.#engine.report(load.keeping.key, {
+      hit: false,
+      forward: 'stale',
+      ttl: ttlOf(entry, now),
+      detail: 'stale-if-error',
+    })
     return { value, source }
   }
 
@@ -358,8 +363,8 @@ export class Values {
   protected async prefetch({ key, options, loader, isDue }: Prefetch): Promise<Warmed> {
     const read = readOptions('warm', options, REMEMBER_OPTIONS)
     const load = this.#load('warm', key, read, LOADER.read('warm: load', loader))
-    const caller = this.#loads.caller(load.full)
-    const { entry } = await this.#find(load.full)
+    const caller = this.#loads.caller(load.keeping.full)
+    const { entry } = await this.#find(load.keeping.full)
     if (entry !== undefined && !isDue(entry)) return 'fresh'
     const { value, collapsed, kept } = await this.#loads.bring(load, caller, entry)
     if (collapsed === true && value !== undefined) return 'fresh'
@@ -370,12 +375,12 @@ export class Values {
   protected async prefill({ key, options, value, isDue, asOf }: Prefill): Promise<Warmed> {
     const read = readOptions('warm', options, REMEMBER_OPTIONS)
     const { format, store } = this.#engine
-    const load = this.#load('warm', key, read, () => value)
+    const keeping = this.#keeping('warm', key, read)
     const written = format.write(key, value)
-    const { entry } = await this.#find(load.full)
+    const { entry } = await this.#find(keeping.full)
     if (entry !== undefined && !isDue(entry)) return 'fresh'
     if (!format.fits(key, written)) return 'unkept'
-    const made = entryOf(this.#engine, load, { written, at: asOf(load.full), fence: 0 })
+    const made = entryOf(this.#engine, keeping, { written, at: asOf(keeping.full), fence: 0 })
     return (await store.set(made)) === 'stored' ? 'warmed' : 'unkept'
   }
 
@@ -457,7 +462,7 @@ function staleHit(entry: Entry, now: number): Outcome {
 }
 
 /** What the loader said of this value goes before what the caller says. */
-function windowsOf<T>({ windows }: Load<T>, { value }: Entry): Windows {
+function windowsOf<T>({ keeping: { windows } }: Load<T>, { value }: Entry): Windows {
   const { staleWhileRevalidate, staleIfError } = markOf(value) ?? {}
   return { revalidate: staleWhileRevalidate ?? windows.revalidate, error: staleIfError ?? windows.error }
 }
