@@ -10,7 +10,7 @@ import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
 import { invalidationTargets, type Targets } from './targets.ts'
 import { Values } from './values.ts'
 import type { WarmReport, WarmSource } from './warm-run.ts'
-import { type WarmItem, Warming, type WarmOptions } from './warming.ts'
+import { type WarmItem, Warming, type WarmOptions, type WarmStatus } from './warming.ts'
 
 export interface InvalidateOptions {
   /** How far it must have reached: every process (`'all'`), or Redis, other memories lagging by one lease. @default 'all' */
@@ -87,6 +87,8 @@ export interface Stats {
     /** Bytes under a key of ours that were not an entry of ours. */
     readonly corrupt: number
   }
+  /** What is warmed on schedule, or was warmed under a name. */
+  readonly warming: readonly WarmStatus[]
 }
 
 export interface Health {
@@ -168,13 +170,16 @@ export class Cache extends Values {
 
   /**
    * Load entries before anybody asks for them: those of a list, or those that a function names, in that order. What is fresh already
-   * is passed over, so that a run that was interrupted goes on where it stopped. Failures are in the report, and end nothing; while
-   * Redis is away nothing is loaded.
+   * is passed over, so that a run that was interrupted goes on where it stopped. With `every` it is done now and on schedule, by one
+   * process of all that share a Redis; the report is that of the first run. With the name of a schedule it is run now. Failures are in
+   * the report, and end nothing; while Redis is away nothing is loaded.
    * @throws CacheError for wrong options
    * @example
    * await cache.warm(popular.map((id) => ({ key: `post:${id}`, ttl: '10m', load: () => posts.byId(id) })))
    */
-  async warm(source: WarmSource<WarmItem>, options: WarmOptions = {}): Promise<WarmReport> {
+  warm(source: WarmSource<WarmItem>, options?: WarmOptions): Promise<WarmReport>
+  warm(name: string): Promise<WarmReport>
+  async warm(source: WarmSource<WarmItem> | string, options: WarmOptions = {}): Promise<WarmReport> {
     return this.#warming.warm(source, options)
   }
 
@@ -215,6 +220,7 @@ export class Cache extends Values {
         errors: redis?.stats().errors ?? 0,
         corrupt: redis?.stats().corrupt ?? 0,
       },
+      warming: this.#warming.stats(),
     }
   }
 

@@ -19,6 +19,11 @@ export class Lifetimes {
     this.#options = options
   }
 
+  /** Share of each lifetime that is taken off at random where nothing is said. */
+  get jitter(): number {
+    return this.#options.jitter
+  }
+
   /** The lifetime asked for (ms), or the usual one, but never more than the longest; `place` is where it was asked for. */
   bounded(place: string, wanted: number | undefined): number {
     const { usual, longest, events } = this.#options

@@ -36,6 +36,11 @@ export class Keys {
   lease(key: string): string {
     return `${this.#slot}:l:${hashed(key)}`
   }
+
+  /** Where it is kept whose turn it is. */
+  turn(name: string): string {
+    return `${this.#slot}:w:${hashed(name)}`
+  }
 }
 
 /** 128 bits of the full key: short keys in Redis, whatever the length of a URL. */

@@ -3,9 +3,10 @@ import { ACQUIRE, RELEASE, STORE } from './redis-fill-scripts.ts'
 import { CHECK, JUDGE } from './redis-judge-scripts.ts'
 import { INVALIDATE, SYNC } from './redis-ledger-scripts.ts'
 import { METADATA, MOVE, TIME } from './redis-metadata-scripts.ts'
+import { END_TURN, TAKE_TURN } from './redis-turn-scripts.ts'
 
 /** The scripts that run inside Redis. All keys of one call are in KEYS and in one slot; everything else is an argument. */
-export type ScriptName = 'sync' | 'invalidate' | 'store' | 'check' | 'acquire' | 'release'
+export type ScriptName = 'sync' | 'invalidate' | 'store' | 'check' | 'acquire' | 'release' | 'takeTurn' | 'endTurn'
 
 export interface Script {
   readonly text: string
@@ -25,6 +26,8 @@ export const PLAIN: Scripts = {
   check: script(METADATA + TIME + JUDGE + CHECK),
   acquire: script(METADATA + TIME + ACQUIRE),
   release: script(METADATA + RELEASE),
+  takeTurn: script(METADATA + TIME + TAKE_TURN),
+  endTurn: script(METADATA + END_TURN),
 }
 
 /** For Redis 7 and later. */

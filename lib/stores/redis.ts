@@ -20,6 +20,7 @@ import { isOutOfMemory, Mirror } from './redis-mirror.ts'
 import { Pool } from './redis-pool.ts'
 import { Reads, type SendRead } from './redis-reads.ts'
 import type { Waited } from './redis-script-runner.ts'
+import { RedisTurns } from './redis-turns.ts'
 import { ReplicaWait, type WaitedInvalidation } from './redis-wait.ts'
 import { Writes } from './redis-writes.ts'
 import {
@@ -37,6 +38,7 @@ import {
   type Store,
   type StoreStats,
 } from './store.ts'
+import type { TurnOptions, Turns } from './turns.ts'
 
 export interface RedisStoreOptions {
   readonly connection: RedisConnection
@@ -269,6 +271,13 @@ export class RedisStore implements Store {
   async confirm(key: string): Promise<boolean> {
     if (!this.reachable) return false
     return this.#confirm(this.#partition(key).mirror)
+  }
+
+  /** Whose turn it is, among all processes of this namespace, to do what has this name. */
+  turns(name: string, options: TurnOptions): Turns {
+    const onError = (cause: unknown): void => this.#report('redis turn', cause)
+    const [{ keys }] = this.#partitions as readonly [Partition]
+    return new RedisTurns({ ...options, name, keys, send: this.#send, onError })
   }
 
   /** Memory in front of this store was used: keep its proof alive by a heartbeat, until 10 s after the last use. */

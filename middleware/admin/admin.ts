@@ -3,9 +3,10 @@ import { healthRoutes } from './health.ts'
 import { INVALIDATION_ROUTES } from './invalidations.ts'
 import { type AdminRouter, type AdminRouterOptions, routerOf } from './router.ts'
 import { statsRoute } from './stats.ts'
+import { WARMING_ROUTE } from './warming.ts'
 
 /**
- * Serve statistics, health, the list of entries and invalidation as a JSON API: `app.use('/cache', adminRouter({ cache, authorize }))`.
+ * Serve statistics, health, the list of entries, invalidation and warming as a JSON API: `app.use('/cache', adminRouter({ cache, authorize }))`.
  *
  * Everything but `/health/live` is for authorised callers: those whom `authorize` accepts, without it local requests outside
  * production. Writes by pages of other origins are refused. With Redis away an invalidation answers 202 and goes on.
@@ -19,6 +20,7 @@ export function adminRouter(options: AdminRouterOptions = {}): AdminRouter {
     ...healthRoutes('/health'),
     ...ENTRY_ROUTES,
     ...INVALIDATION_ROUTES,
+    WARMING_ROUTE,
   ])
   return function adminRouter(req, res, next) {
     router(req, res, next)

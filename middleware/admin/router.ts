@@ -21,7 +21,7 @@ export type AdminRouter = (req: IncomingMessage, res: ServerResponse, next?: Nex
 
 /** One thing that can be asked for. */
 export interface Route {
-  readonly method: 'GET' | 'DELETE'
+  readonly method: 'GET' | 'DELETE' | 'POST'
   /** A last segment that starts with `:` takes any value. */
   readonly path: string
   /** Names of the query's parameters; others are refused. */
@@ -61,7 +61,7 @@ export function routerOf(place: string, options: AdminRouterOptions, routes: rea
 
   const answerTo = async (req: IncomingMessage, route: Route, { segment, search }: Located): Promise<Answer> => {
     try {
-      if (req.method === 'DELETE') {
+      if (route.method !== 'GET') {
         const foreign = foreignWrite(req)
         if (foreign !== undefined) return refusal(403, foreign)
       }

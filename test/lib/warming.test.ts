@@ -43,11 +43,29 @@ describe('warm', () => {
 
   it('takes values that are there already, and their tags', async () => {
     const { cache } = makeScene()
-    await cache.warm([{ key: 'k', value: null, ttl: '5m', tags: ['t'] }])
+    await cache.warm([{ key: 'k', value: null, ttl: '5m', jitter: 0, tags: ['t'] }])
     expect(await cache.get('k')).to.equal(null)
     expect(await cache.ttl('k')).to.equal(300)
     await cache.invalidate({ tags: ['t'] })
     expect(await cache.get('k')).to.equal(undefined)
+  })
+
+  it('spreads the ends of what it loads, a tenth of the lifetime or what the cache says', async () => {
+    for (const [jitter, from] of [
+      [0, 900],
+      [0.5, 500],
+    ] as const) {
+      const { cache } = makeScene({ jitter, ttl: '1000s' })
+      const made = keys(100).map((key) => ({ key, load: () => 1 }))
+      const read = keys(100).map((key) => ({ key: `v${key}`, value: 1 }))
+      await cache.warm([...made, ...read])
+      for (const prefix of ['', 'v']) {
+        const ends = await Promise.all(keys(100).map((key) => cache.ttl(`${prefix}${key}`)))
+        expect(new Set(ends).size).to.be.greaterThan(20)
+        for (const end of ends) expect(end).to.be.within(from, 1_000)
+        expect(Math.min(...ends.map(Number))).to.be.below(from === 500 ? 900 : 1_000)
+      }
+    }
   })
 
   it('counts neither hits nor misses', async () => {
@@ -320,8 +338,132 @@ describe('warm', () => {
     expect(turns).to.be.greaterThan(2)
   })
 
+  describe('on schedule', () => {
+    const caches: { close(): Promise<void> }[] = []
+    afterEach(() => Promise.all(caches.splice(0).map((cache) => cache.close())))
+
+    function makeScheduled() {
+      const scene = makeScene()
+      caches.push(scene.cache)
+      return scene
+    }
+
+    it('warms at once, and again in each interval', async () => {
+      const { cache, progress, clock, item, loaded } = makeScheduled()
+      const report = await cache.warm([item('k')], { name: 'popular', every: '20ms' })
+      expect(figures(report)).to.deep.equal({ ...nothing, total: 1, warmed: 1 })
+      await until(() => progress.length >= 3)
+      expect(loaded).to.deep.equal(['k'])
+      clock.advance(60_000)
+      await until(() => loaded.length === 2)
+    })
+
+    it('makes anew what would end before the next run, at the earliest when half of its life is over', async () => {
+      const { cache, clock, loaded, item } = makeScheduled()
+      await cache.warm(
+        [
+          { ...item('short'), ttl: '10m', jitter: 0 },
+          { ...item('long'), ttl: '3h', jitter: 0 },
+        ],
+        { name: 'popular', every: '1h' },
+      )
+      const run = async (minutes: number): Promise<readonly string[]> => {
+        clock.advance(minutes * 60_000)
+        loaded.length = 0
+        await cache.warm('popular')
+        return [...loaded]
+      }
+      expect(await run(4)).to.deep.equal([])
+      expect(await run(2)).to.deep.equal(['short'])
+      expect(await run(113)).to.deep.equal(['short'])
+      expect(await run(2)).to.deep.equal(['long'])
+    })
+
+    it('takes a list as it was, and asks a function each time', async () => {
+      const { cache, item, loaded } = makeScheduled()
+      let asked = 0
+      await cache.warm(() => [item(`k${asked++}`)], { name: 'popular', every: true })
+      await cache.warm('popular')
+      expect(loaded).to.deep.equal(['k0', 'k1'])
+    })
+
+    it('ends with its signal, and its name is free again', async () => {
+      const { cache, list, progress } = makeScheduled()
+      const ended = new AbortController()
+      await cache.warm(list(1), { name: 'popular', every: '10ms', signal: ended.signal })
+      ended.abort()
+      await sleep(30)
+      expect(progress).to.have.length(1)
+      expect(await codeOf(cache.warm('popular'))).to.equal('ERR_CACHE_BAD_OPTION')
+      expect(await cache.warm(list(1), { name: 'popular', every: true })).to.include({ fresh: 1 })
+      const aborted = { name: 'never', every: true, signal: AbortSignal.abort() } as const
+      expect(await cache.warm(list(1), aborted)).to.include({ total: 0, interrupted: true })
+      expect(cache.stats().warming.map(({ name }) => name)).to.deep.equal(['popular'])
+    })
+
+    it('ends with the cache, and lets nothing of it keep the process', async () => {
+      const { cache } = makeScheduled()
+      const gate = makeGate<number>()
+      const run = cache.warm([{ key: 'k', load: gate.loader }], { name: 'popular', every: true })
+      await until(() => gate.calls === 1)
+      await cache.close()
+      expect(await run).to.include({ interrupted: true })
+    })
+
+    it('is told of in the statistics, with its last run', async () => {
+      const { cache, list, clock } = makeScheduled()
+      expect(cache.stats().warming).to.deep.equal([])
+      await cache.warm(list(2), { name: 'once' })
+      const gate = makeGate<number>()
+      const run = cache.warm([{ key: 'slow', load: gate.loader }], { name: 'popular', every: true })
+      await until(() => gate.calls === 1)
+      const [popular, once] = cache.stats().warming
+      expect(popular).to.deep.equal({ name: 'popular', everyMs: 1_800_000, running: true })
+      expect(once).to.include({ name: 'once', running: false }).and.not.have.property('everyMs')
+      expect(once?.last).to.include({ total: 2, warmed: 2, at: new Date(clock.now()).toISOString() })
+      gate.open(1)
+      await run
+      expect(cache.stats().warming[0]).to.have.nested.property('last.warmed', 1)
+      expect(cache.stats().warming[0]?.running).to.equal(false)
+    })
+
+    it('remembers the last runs of a hundred names, and takes as many schedules', async () => {
+      const { cache } = makeScheduled()
+      for (let run = 0; run < 120; run++) await cache.warm([], { name: `run-${run}` })
+      expect(cache.stats().warming.map(({ name }) => name)).to.deep.equal(
+        Array.from({ length: 100 }, (_, run) => `run-${run + 20}`),
+      )
+      for (let run = 0; run < 100; run++) await cache.warm([], { name: `schedule-${run}`, every: true })
+      expect(await codeOf(cache.warm([], { name: 'one more', every: true }))).to.equal('ERR_CACHE_BAD_OPTION')
+    })
+
+    it('refuses to be without a name, or to have one twice, and says so', async () => {
+      const { cache } = makeScheduled()
+      await cache.warm([], { name: 'popular', every: true })
+      for (const [options, message] of [
+        [{ every: true }, 'warm: every needs a name'],
+        [{ every: true, name: 'popular' }, '"popular" cannot be scheduled twice'],
+        [{ every: 60, name: 'other' }, 'every: 60 is not possible here. Use true for every 30 minutes'],
+        [{ every: '0s', name: 'other' }, 'every: "0s" is not possible here'],
+        [{ every: '30d', name: 'other' }, 'every: "30d" is not a duration'],
+      ] as const) {
+        const [result] = await Promise.allSettled([cache.warm([], options as never)])
+        expect(String((result as PromiseRejectedResult).reason)).to.include(message)
+      }
+    })
+
+    it('names what there is for a name that is not known', async () => {
+      const { cache } = makeScheduled()
+      const [none] = await Promise.allSettled([cache.warm('popular')])
+      expect(String((none as PromiseRejectedResult).reason)).to.include('the name of a schedule (there is none)')
+      await cache.warm([], { name: 'users', every: true })
+      const [other] = await Promise.allSettled([cache.warm('popular')])
+      expect(String((other as PromiseRejectedResult).reason)).to.include('the name of a schedule ("users")')
+    })
+  })
+
   for (const [what, code, call] of [
-    ['a source that is none', 'ERR_CACHE_BAD_OPTION', (cache) => cache.warm('popular' as never)],
+    ['a source that is none', 'ERR_CACHE_BAD_OPTION', (cache) => cache.warm(5 as never)],
     ['no source', 'ERR_CACHE_BAD_OPTION', (cache) => cache.warm(undefined as never)],
     ['a misspelt option', 'ERR_CACHE_UNKNOWN_OPTION', (cache) => cache.warm([], { concurency: 1 } as never)],
     ['nobody at work', 'ERR_CACHE_BAD_OPTION', (cache) => cache.warm([], { concurrency: 0 })],

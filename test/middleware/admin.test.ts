@@ -15,6 +15,7 @@ import {
 } from '../../middleware/index.ts'
 
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+import { eventually } from '../support/sharing.ts'
 
 const quiet = { info: () => {}, warn: () => {} }
 const servers: Server[] = []
@@ -96,9 +97,9 @@ describe('adminRouter', () => {
     it('passes on what it does not know, and answers 404 where there is nobody to pass it to', async () => {
       const server = await application(cache)
       await request(server).get('/cache/unknown').expect(404).expect('from the application')
-      await request(server).post('/cache/warm').expect(404).expect('from the application')
+      await request(server).post('/cache/other').expect(404).expect('from the application')
       await request(bare(cache))
-        .post('/warm')
+        .post('/other')
         .expect(404)
         .expect('Content-Type', /^application\/json/)
       const { body } = await request(bare(cache)).get('/tags/a/b').expect(404)
@@ -112,6 +113,7 @@ describe('adminRouter', () => {
       await request(server).get('/').expect(405).expect('Allow', 'DELETE')
       await request(server).get('/tags/x').expect(405).expect('Allow', 'DELETE')
       await request(server).options('/urls').expect(405).expect('Allow', 'DELETE')
+      await request(server).get('/warm').expect(405).expect('Allow', 'POST')
     })
 
     it('answers HEAD like GET, without content', async () => {
@@ -512,6 +514,73 @@ describe('adminRouter', () => {
     })
   })
 
+  describe('warming', () => {
+    afterEach(() => cache.close())
+
+    interface Warmed {
+      readonly reports: readonly { readonly name: string; readonly failed: readonly unknown[] }[]
+    }
+    const reportsOf = ({ body }: Response): Warmed['reports'] => (body as Warmed).reports
+
+    it('runs what is on schedule, and answers what became of it', async () => {
+      let runs = 0
+      const load = (): number => ++runs
+      await cache.warm([{ key: 'a', ttl: '1m', load }], { name: 'first', every: '1h' })
+      await cache.warm([{ key: 'b', ttl: '1m', load }], { name: 'second', every: true })
+      await cache.invalidate({ all: true })
+      const response = await request(bare(cache)).post('/warm').expect(200)
+      expect(reportsOf(response).map(({ name }) => name)).to.deep.equal(['first', 'second'])
+      for (const report of reportsOf(response)) {
+        expect(report).to.include({ total: 1, warmed: 1, fresh: 0, unkept: 0, failures: 0, interrupted: false })
+      }
+      expect(runs).to.equal(4)
+    })
+
+    it('runs one of them by its name, and shows failures by their messages', async () => {
+      const load = (): never => {
+        throw new Error('no <database>')
+      }
+      await cache.warm([{ key: 'a', load }], { name: 'broken', every: true })
+      await cache.warm([], { name: 'other', every: true })
+      const [report, ...others] = reportsOf(await request(bare(cache)).post('/warm?name=broken').expect(200))
+      expect(others).to.deep.equal([])
+      expect(report).to.include({ name: 'broken', failures: 1 })
+      expect(report?.failed).to.deep.equal([{ key: 'a', error: 'no <database>' }])
+    })
+
+    it('answers 404 where nothing of the name is on schedule, 400 for anything but a name', async () => {
+      const server = bare(cache)
+      const { body } = await request(server).post('/warm').expect(404)
+      expect(body).to.have.property('message').that.includes('cache.warm(source, { name, every: true })')
+      await cache.warm([], { name: 'popular', every: true })
+      await cache.warm([], { name: 'once' })
+      const { body: named } = await request(server).post('/warm?name=once').expect(404)
+      expect(named).to.have.property('message').that.includes('possible: popular')
+      await request(server).post('/warm?name=').expect(400)
+      await request(server).post('/warm?name=a&name=b').expect(400)
+      await request(server).post('/warm?url=http://169.254.169.254/').expect(400)
+    })
+
+    it('answers 409 while it is being warmed', async () => {
+      let open: () => void = () => {}
+      const held = new Promise<void>((resolve) => {
+        open = resolve
+      })
+      const first = cache.warm([{ key: 'a', load: () => held.then(() => 1) }], { name: 'slow', every: true })
+      await request(bare(cache)).post('/warm').expect(409)
+      open()
+      expect(await first).to.include({ warmed: 1 })
+    })
+
+    it('is refused to strangers and to pages of other origins', async () => {
+      await cache.warm([], { name: 'popular', every: true })
+      await request(bare(cache, { authorize: () => false }))
+        .post('/warm')
+        .expect(403)
+      await request(bare(cache)).post('/warm').set('Sec-Fetch-Site', 'cross-site').expect(403)
+    })
+  })
+
   describe('bad input', () => {
     const bad: readonly ['get' | 'delete', string, RegExp][] = [
       ['delete', '/urls', /url=/],
@@ -641,6 +710,33 @@ describeWithRedis('adminRouter over a real Redis', () => {
     const { body } = await request(bare(cache)).delete('/tags/t').expect(200)
     expect(body).to.include({ ack: 'all', partitions: 1 })
     expect(await other.get('k')).to.equal(undefined)
+  })
+
+  it('warms what no other process is warming', async () => {
+    const other = await anotherProcess()
+    let open: () => void = () => {}
+    const held = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const source = [{ key: 'warm', load: () => held.then(() => 1) }]
+    const theirs = other.warm(source, { name: 'popular', every: true })
+    await eventually(() => other.stats().warming[0]?.running === true)
+    expect(await cache.warm(source, { name: 'popular', every: true })).to.include({ skipped: 'running' })
+    await request(bare(cache)).post('/warm').expect(409)
+    open()
+    await theirs
+    const { body } = await request(bare(cache)).post('/warm').expect(200)
+    expect(body).to.have.nested.property('reports[0].fresh', 1)
+  })
+
+  it('answers 503 to warming while Redis does not answer', async () => {
+    await cache.warm([], { name: 'another', every: true })
+    redis.pause()
+    try {
+      await request(bare(cache)).post('/warm?name=another').expect(503)
+    } finally {
+      redis.resume()
+    }
   })
 
   it('answers 202 while Redis does not answer', async () => {
