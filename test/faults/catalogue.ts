@@ -26,6 +26,9 @@ export const SUBJECTS: readonly Subject[] = Array.from({ length: ITEMS + PAGES }
 export const ITEM_SUBJECTS: readonly Subject[] = SUBJECTS.slice(0, ITEMS)
 export const PAGE_SUBJECTS: readonly Subject[] = SUBJECTS.slice(ITEMS)
 
+/** Few, so that processes meet: all of them write these through their caches, and in other ways one of them does. */
+export const THROUGH_SUBJECTS: readonly Subject[] = ITEM_SUBJECTS.filter(({ number }) => number % 50 === 7)
+
 /** All that share a group with this one, itself included. */
 export function companionsOf({ number }: Subject): readonly Subject[] {
   return SUBJECTS.filter((subject) => groupOf(subject.number) === groupOf(number))

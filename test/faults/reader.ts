@@ -19,6 +19,8 @@ export interface ReaderOptions {
 
 /** Reads of one loop between two turns of the event loop. */
 const READS_PER_TURN = 32
+/** One of so many reads is followed by a longer life for what was read. */
+const EXPIRE_ONE_IN = 200
 /** A loader takes up to this (ms), so that writes come while it runs. */
 const LOADER_MS = 30
 /** One loader in so many takes much longer: than a deadline of Redis, and than a lease. */
@@ -45,6 +47,7 @@ export async function readItems(options: ReaderOptions): Promise<never> {
         recorder.read(subject.number, found.value, at, found.source)
         tally[found.source]++
       }
+      if (random.below(EXPIRE_ONE_IN) === 0) await cache.expire(subject.name, '1h')
     } catch {
       tally.failed++
     }

@@ -4,7 +4,7 @@ import { CacheError } from '../../lib/errors.ts'
 import type { Targets } from '../../lib/targets.ts'
 import type { Random } from '../fuzz/random.ts'
 import type { Authority } from './authority.ts'
-import { companionsOf, groupOf, isShortLived, SUBJECTS, type Subject } from './catalogue.ts'
+import { companionsOf, groupOf, isShortLived, SUBJECTS, type Subject, THROUGH_SUBJECTS } from './catalogue.ts'
 import { instant } from './history.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -32,6 +32,8 @@ interface Write {
 
 /** Everything is cleared in one of so many writes. */
 const CLEAR_ONE_IN = 150
+/** One of so many writes goes through the cache. */
+const THROUGH_ONE_IN = 4
 /** A write takes up to this before its commit, and after it (ms). */
 const COMMIT_MS = 30
 
@@ -72,6 +74,7 @@ export class Writer {
 
   #choose(): Write {
     const { random, mayClear } = this.#options
+    if (random.below(THROUGH_ONE_IN) === 0) return this.#writeThrough(random.pick(THROUGH_SUBJECTS))
     const subject = random.pick(this.#own)
     if (isSet(subject)) return this.#set(subject)
     if (mayClear && random.below(CLEAR_ONE_IN) === 0) return this.#invalidate([subject], { all: true })
@@ -123,14 +126,32 @@ export class Writer {
     }
   }
 
-  #set(subject: Subject): Write {
+  /** Where it is alone its version stays in the cache: of several processes at the same time nobody may leave the older one. */
+  #writeThrough(subject: Subject): Write {
     const { cache, random } = this.#options
     return {
       subjects: [subject],
+      run: (commit) =>
+        cache.write(subject.name, { ttl: '1h', tags: subject.tags }, async () => {
+          await sleep(random.below(COMMIT_MS))
+          const [version] = await commit()
+          await sleep(random.below(COMMIT_MS))
+          return version
+        }),
+    }
+  }
+
+  #set(subject: Subject): Write {
+    const { cache, random } = this.#options
+    const subjects = random.below(4) === 0 ? this.#own.filter(isSet) : [subject]
+    return {
+      subjects,
       run: async (commit) => {
-        const [version] = await commit()
+        const versions = await commit()
+        const items = subjects.map(({ name, tags }, at) => ({ key: name, value: versions[at], tags }))
+        if (subjects.length > 1) return cache.setMany(items, { ttl: '1h' })
         if (random.below(3) === 0) return cache.delete(subject.name)
-        return cache.set(subject.name, version, { ttl: '1h', tags: subject.tags })
+        return cache.set(subject.name, versions[0], { ttl: '1h', tags: subject.tags })
       },
     }
   }
