@@ -4,9 +4,9 @@ import { type CacheAsideOptions, type CachedLoader, cachedLoader, lifetimesOf } 
 /** Options of `writeThrough`. */
 export interface WriteThroughOptions<A, T> extends CacheAsideOptions<A, T> {
   /** Writes the value to the source. What it brings, if anything, is kept in place of the value. */
-  save(args: A, value: T): Promise<T | void> | T | void
+  save(args: A, value: Defined<T>): Promise<T | void> | T | void
   /** Tags of what else the write makes wrong, such as the lists that show the value. @default none */
-  invalidates?(args: A, value: T): readonly string[]
+  invalidates?(args: A, value: Defined<T>): readonly string[]
 }
 
 /** A loader with a cache beside it, and a way to write through it. */
@@ -15,8 +15,11 @@ export interface WrittenLoader<A, T> extends CachedLoader<A, T> {
    * Save a value in the source, then keep it. Once it has resolved with true no process answers with an older one; with false other
    * processes could not be told in time. Rejects with the error of `save`, the value being forgotten: it may have been saved.
    */
-  write(args: A, value: T): Promise<boolean>
+  write(args: A, value: Defined<T>): Promise<boolean>
 }
+
+/** What can be written: that a loader finds nothing is no value. */
+type Defined<T> = Exclude<T, undefined>
 
 const OPTIONS = {
   save: callback<(args: never, value: never) => unknown>(),
@@ -38,7 +41,7 @@ export function writeThrough<A, T>(options: WriteThroughOptions<A, T>): WrittenL
   const read = cachedLoader('writeThrough', options, OPTIONS)
   if (options.save === undefined) throw badOption('writeThrough: save', options.save, OPTIONS.save.expects)
   const lifetimes = lifetimesOf(options)
-  const write = async (args: A, value: T): Promise<boolean> => {
+  const write = async (args: A, value: Defined<T>): Promise<boolean> => {
     const tags = options.tags?.(args) ?? []
     const invalidates = options.invalidates?.(args, value) ?? []
     return options.cache.write(options.key(args), { ...lifetimes, tags, invalidates }, async () => {

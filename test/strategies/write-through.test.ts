@@ -24,7 +24,7 @@ describe('writeThrough', () => {
         return source.get(id)
       },
       save: async (id, user) => {
-        if (user !== undefined) source.set(id, user)
+        source.set(id, user)
       },
       ...more,
     })
@@ -66,7 +66,7 @@ describe('writeThrough', () => {
   })
 
   it('keeps what save brings in place of what was given', async () => {
-    const stored = make({ save: (_, user) => (user === undefined ? undefined : { ...user, name: 'as stored' }) })
+    const stored = make({ save: (_, user) => ({ ...user, name: 'as stored' }) })
     await stored.write('7', { name: 'Eve', team: 'a' })
     expect(await stored('7')).to.deep.equal({ name: 'as stored', team: 'a' })
   })
@@ -78,7 +78,7 @@ describe('writeThrough', () => {
   })
 
   it('makes wrong what else the write does', async () => {
-    const teams = make({ invalidates: (id, user) => [`user:${id}:friends`, `team:${user?.team}`] })
+    const teams = make({ invalidates: (id, user) => [`user:${id}:friends`, `team:${user.team}`] })
     for (const tag of ['user:7:friends', 'team:b', 'team:c']) await cache.set(tag, 1, { tags: [tag] })
     await teams.write('7', { name: 'Eve', team: 'b' })
     expect(await cache.getMany(['user:7:friends', 'team:b', 'team:c'])).to.deep.equal([undefined, undefined, 1])
@@ -89,7 +89,7 @@ describe('writeThrough', () => {
     const error = new Error('after the commit')
     const failing = make({
       save: (id, user) => {
-        if (user !== undefined) source.set(id, user)
+        source.set(id, user)
         throw error
       },
     })
