@@ -8,6 +8,7 @@ import { inTime } from './write-behind/in-time.ts'
 import { openQueue } from './write-behind/open-queue.ts'
 import { readWriteBehindOptions, type WriteBehindOptions, type WriteBehindSettings } from './write-behind/options.ts'
 import { decodePayload, encodePayload } from './write-behind/payload.ts'
+import { Turns } from './write-behind/turns.ts'
 import type { WriteQueue } from './write-behind/write-queue.ts'
 
 /** A write that is queued. */
@@ -102,6 +103,7 @@ class Pattern<A, T> {
   readonly #settings: WriteBehindSettings
   readonly #queue: WriteQueue
   readonly #cached: CachedLoader<A, T>
+  readonly #turns = new Turns()
   readonly #writing = new Set<Promise<unknown>>()
   readonly #forgetClosing: () => void
   #closed: Promise<void> | undefined
@@ -191,14 +193,14 @@ class Pattern<A, T> {
     const key = this.#options.key(args).toWellFormed()
     const payload = encodePayload(key, { args, value })
     if (this.#closed !== undefined) throw new CacheError('ERR_CACHE_CLOSED', `writeBehind: ${name} is closed.`)
-    await this.#untilReady()
     const push = async (): Promise<number> => {
       const { version, isFirst } = await this.#queue.backlog.push(key, payload)
       if (isFirst) this.#queue.wake(key)
       return version
     }
+    await this.#untilReady()
     // Under its mark no process keeps or serves what it makes wrong, also if this one dies on the way.
-    const version = await cache.change({ keys: [key] }, push, { strict: true })
+    const version = await this.#turns.take(key, () => cache.change({ keys: [key] }, push, { strict: true }))
     await this.#cached(args).catch(() => {})
     return { id: String(version), version }
   }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CacheError } from '../../lib/errors.ts'
 import type { Events } from '../../lib/events.ts'
 import type { RedisClient } from '../../lib/redis.ts'
@@ -47,6 +48,8 @@ const SWEEP_EVERY_MS = 1_000
 const SWEEP_SIZE = 200
 /** Pause (ms) after a fault that is not one of the database. */
 const FAULT_MS = 1_000
+/** BullMQ rounds what is shorter up to this (ms), as long as it does not look at the version of Redis. */
+const LONG_MS = 1_000
 /** How long the end of a save under way, and of the connections, is waited for (ms). */
 const END_MS = 1_000
 /** Nobody reads the events of BullMQ. */
@@ -75,7 +78,7 @@ export class Jobs {
   readonly #underWay = new Set<Promise<unknown>>()
   /** The version up to which keys without a job were looked for. */
   #swept = 0
-  #isStopping = false
+  readonly #stop = new AbortController()
 
   /** @throws CacheError `ERR_CACHE_MISSING_PEER` where BullMQ is not installed */
   static async open(options: JobsOptions): Promise<Jobs> {
@@ -87,6 +90,7 @@ export class Jobs {
     this.#options = options
     this.#line = { ...line, backlog, isStopping: () => this.#isStopping }
     this.#client = annex.duplicate()
+    // Looking at the version, it would object to eviction of any kind, in its own words, on the console.
     const shared = { connection: this.#client as never, prefix: annex.fullSlot, skipVersionCheck: true }
     const queue = new Queue<JobData>(QUEUE, {
       ...shared,
@@ -126,7 +130,7 @@ export class Jobs {
 
   /** End the work: a job under way goes back when its present save has ended, or is found by another worker. */
   async close(): Promise<void> {
-    this.#isStopping = true
+    this.#stop.abort()
     clearInterval(this.#sweeper)
     await this.#worker?.pause(true)
     const isIdle = await inTime(Promise.all(this.#underWay), END_MS)
@@ -135,15 +139,28 @@ export class Jobs {
     this.#client.disconnect()
   }
 
+  get #isStopping(): boolean {
+    return this.#stop.signal.aborted
+  }
+
   async #endWorker(isForced: boolean): Promise<void> {
     await this.#worker?.close(isForced)
   }
 
   async #drain(key: string): Promise<void> {
-    const draining = drainKey(key, this.#line)
+    const draining = this.#drainOrRest(key)
     this.#track(draining)
     const ms = await draining
     if (ms !== undefined) throw new Rest(ms)
+  }
+
+  /** Drain, short pauses included. */
+  async #drainOrRest(key: string): Promise<number | undefined> {
+    for (;;) {
+      const ms = await drainKey(key, this.#line)
+      if (ms === undefined || ms >= LONG_MS || this.#isStopping) return ms
+      await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => {})
+    }
   }
 
   /** What was pushed when the job had seen that nothing waits, but had not ended, could not be given another one. */
