@@ -43,6 +43,11 @@ export class Batches<A, T> {
     }
   }
 
+  /** What loads this in the background, where no call waits for it. */
+  asking(key: string, args: A): () => Promise<T> {
+    return () => this.#current().ask(key, args)
+  }
+
   #current(): Batch<A, T> {
     if (this.#turn !== undefined) return this.#turn
     const turn = new Batch(this.#loads)

@@ -2,6 +2,7 @@ import type { Cache } from '../lib/cache.ts'
 import type { Duration } from '../lib/duration.ts'
 import { badOption } from '../lib/options.ts'
 import type { RememberOptions } from '../lib/values.ts'
+import type { WarmItem } from '../lib/warming.ts'
 import { Batches, type LoadMany } from './batch.ts'
 import type { CachedLoader } from './cache-aside.ts'
 import type { Entity } from './entity.ts'
@@ -13,66 +14,80 @@ export interface EntityMethod<A, T> extends CachedLoader<A, T> {
   many(list: readonly A[]): Promise<T[]>
 }
 
-/** An entity over a cache, whatever its arguments are. */
-export interface BoundEntity {
-  readonly method: EntityMethod<unknown, unknown>
-  keyOf(args: unknown): string
-  read(args: unknown): Promise<unknown>
+type Load = (args: unknown) => unknown
+
+/** What brings the values of an entity; one of the two there is. */
+export interface EntityLoaders {
+  readonly load: Load | undefined
+  readonly loadMany: Load | undefined
 }
 
-type AnyLoad = (args: unknown) => unknown
-
-/** What the application adds to an entity. */
-interface Binding {
+/** How an entity is kept. */
+interface Keeping {
   readonly cache: Cache
+  /** Another lifetime than the definition's. */
   readonly ttl: Duration | undefined
   /** The end of its keys. */
   readonly suffix: string
   tagsOf(args: unknown): readonly string[]
-  readonly load: AnyLoad | undefined
-  readonly loadMany: AnyLoad | undefined
 }
 
-/** An entity over a cache; undefined where nothing loads it. */
-export function bindEntity(entity: Entity, { cache, ttl, suffix, tagsOf, ...own }: Binding): BoundEntity | undefined {
-  const { definition } = entity
-  // What the application brings replaces all of the definition's: the two may not agree on what they bring.
-  const isOwn = own.load !== undefined || own.loadMany !== undefined
-  const load = isOwn ? own.load : loaderOf(definition, 'load')
-  const loadMany = isOwn ? own.loadMany : loaderOf(definition, 'loadMany')
-  if (load === undefined && loadMany === undefined) return undefined
-  const { stale, staleIfError } = definition
-  const lifetimes: RememberOptions = {
-    ttl: ttl ?? definition.ttl,
-    ...(stale === undefined ? {} : { staleWhileRevalidate: stale }),
-    ...(staleIfError === undefined ? {} : { staleIfError }),
+/** An entity over a cache, whatever its arguments are. */
+export class BoundEntity {
+  readonly #entity: Entity
+  readonly #keeping: Keeping
+  readonly #lifetimes: RememberOptions
+  readonly #load: Load | undefined
+  readonly #batches: Batches<unknown, unknown> | undefined
+
+  constructor(entity: Entity, keeping: Keeping, { load, loadMany }: EntityLoaders) {
+    const { place, definition } = entity
+    const { stale, staleIfError } = definition
+    this.#entity = entity
+    this.#keeping = keeping
+    this.#lifetimes = {
+      ttl: keeping.ttl ?? definition.ttl,
+      ...(stale === undefined ? {} : { staleWhileRevalidate: stale }),
+      ...(staleIfError === undefined ? {} : { staleIfError }),
+    }
+    this.#load = load
+    this.#batches =
+      loadMany === undefined
+        ? undefined
+        : new Batches<unknown, unknown>({ place, load, loadMany: loadMany as LoadMany<unknown, unknown> })
   }
-  const keyOf = (args: unknown): string => entityKey(entity, args) + suffix
-  const bring = (key: string, args: unknown, loader: () => unknown): Promise<unknown> =>
-    cache.remember(key, { ...lifetimes, tags: tagsOf(args) }, loader)
-  const batches =
-    loadMany === undefined
-      ? undefined
-      : new Batches<unknown, unknown>({ place: entity.place, loadMany: loadMany as LoadMany<unknown, unknown>, load })
-  const read =
-    batches === undefined
-      ? async (args: unknown): Promise<unknown> => bring(keyOf(args), args, () => load?.(args))
-      : async (args: unknown): Promise<unknown> => {
-          const key = keyOf(args)
-          return batches.run(key, args, (ask) => bring(key, args, ask))
-        }
-  const method = Object.assign(async (args: unknown) => read(args), {
-    forget: async (args: unknown): Promise<boolean> => cache.delete(keyOf(args)),
-    many: async (list: readonly unknown[]): Promise<unknown[]> => {
-      if (!Array.isArray(list)) throw badOption(`${entity.place}.many`, list, 'a list of arguments')
-      return Promise.all(list.map(read))
-    },
-  })
-  return { method, keyOf, read }
-}
 
-/** A loader, called as the method of its object that it is; undefined where there is none. */
-export function loaderOf(loaders: object, name: string): AnyLoad | undefined {
-  if (Reflect.get(loaders, name) === undefined) return undefined
-  return (args) => (Reflect.get(loaders, name) as AnyLoad).call(loaders, args)
+  get method(): EntityMethod<unknown, unknown> {
+    return Object.assign(async (args: unknown) => this.read(args), {
+      forget: async (args: unknown): Promise<boolean> => this.#keeping.cache.delete(this.keyOf(args)),
+      many: async (list: readonly unknown[]): Promise<unknown[]> => {
+        if (!Array.isArray(list)) throw badOption(`${this.#entity.place}.many`, list, 'a list of arguments')
+        return Promise.all(list.map((args) => this.read(args)))
+      },
+    })
+  }
+
+  /** @throws CacheError for arguments that identify nothing */
+  keyOf(args: unknown): string {
+    return entityKey(this.#entity, args) + this.#keeping.suffix
+  }
+
+  async read(args: unknown): Promise<unknown> {
+    const key = this.keyOf(args)
+    const batches = this.#batches
+    if (batches === undefined) return this.#remember(key, args, () => this.#load?.(args))
+    return batches.run(key, args, (ask) => this.#remember(key, args, ask))
+  }
+
+  /** @throws CacheError for arguments that identify nothing */
+  warmItem(args: unknown): WarmItem {
+    const key = this.keyOf(args)
+    const load = this.#batches?.asking(key, args) ?? ((): unknown => this.#load?.(args))
+    return { ...this.#lifetimes, key, tags: this.#keeping.tagsOf(args), load }
+  }
+
+  #remember(key: string, args: unknown, loader: () => unknown): Promise<unknown> {
+    const { cache, tagsOf } = this.#keeping
+    return cache.remember(key, { ...this.#lifetimes, tags: tagsOf(args) }, loader)
+  }
 }

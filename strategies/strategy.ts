@@ -1,23 +1,13 @@
 import type { Cache, InvalidateResult } from '../lib/cache.ts'
 import type { Duration } from '../lib/duration.ts'
-import {
-  anyOf,
-  badOption,
-  callback,
-  duration,
-  group,
-  integer,
-  oneOf,
-  readOptions,
-  unknownName,
-  where,
-} from '../lib/options.ts'
-import { type BoundEntity, bindEntity, type EntityMethod, loaderOf } from './bound-entity.ts'
-import { cacheReader } from './cache-aside.ts'
-import { type AnyLoader, type Entity, type EntityDefinition, readEntity } from './entity.ts'
-import { type DomainEvent, type EventDefinition, type EventMethod, eventMethod, readEvent } from './events.ts'
-import { tagName } from './names.ts'
-import { Reloads } from './reloads.ts'
+import type { WarmReport } from '../lib/warm-run.ts'
+import type { WarmOptions } from '../lib/warming.ts'
+import { bindDomain } from './bind.ts'
+import type { EntityMethod } from './bound-entity.ts'
+import { readDomain } from './domain.ts'
+import type { AnyLoader, EntityDefinition } from './entity.ts'
+import type { EventDefinition, EventMethod, Wanted } from './events.ts'
+import { mapEntries } from './map-entries.ts'
 import { type RoutePolicy, routePolicy } from './route-policy.ts'
 
 /**
@@ -86,6 +76,11 @@ type MethodsOf<E, R, M, L, N> = {
       : never]: EntityMethod<E[K], IsLoaded<L, N, K> extends true ? ValueOf<L, N, K> : ValueOf<R, M, K>>
 }
 
+type Awaitable<T> = Promise<T> | T
+
+/** The arguments of what to load, by entity. */
+type Plan<E, R, M, L, N> = Pick<Wanted<E>, keyof MethodsOf<E, R, M, L, N> & keyof E>
+
 /** A domain over a cache: a method per entity that has a loader, one per event, and what concerns all of it. */
 export type BoundStrategy<E, V, R = None, M = None, L = None, N = None> = MethodsOf<E, R, M, L, N> & {
   /** Say that this has happened: resolves when what it made wrong is gone everywhere, rejects like `cache.invalidate`. */
@@ -97,6 +92,12 @@ export type BoundStrategy<E, V, R = None, M = None, L = None, N = None> = Method
    * @throws CacheError for an event that the domain does not have
    */
   on<K extends keyof V & string>(event: K, args: V[K]): Promise<InvalidateResult>
+  /**
+   * Load what will be asked for before anybody does, like `cache.warm`: for each entity the arguments, the most popular first. A
+   * function is asked anew for each run.
+   * @throws CacheError for an entity that has no loader, and for arguments that identify nothing
+   */
+  warm(plan: Plan<E, R, M, L, N> | (() => Awaitable<Plan<E, R, M, L, N>>), options?: WarmOptions): Promise<WarmReport>
   /** Forget everything of this domain, of all versions, also the responses of routes that have its policies. */
   forgetAll(): Promise<InvalidateResult>
 }
@@ -108,35 +109,6 @@ export type Strategy<E, V, R = None, M = None> = (<L extends Loaders<E>, N exten
   /** The tags that an event makes wrong, for `invalidateMiddleware({ tags })`. */
   readonly events: { readonly [K in keyof V]: (args: V[K]) => readonly string[] }
 }
-
-/** Names that a function or a strategy has already. */
-const TAKEN: readonly string[] = [
-  'events',
-  'on',
-  'warm',
-  'forgetAll',
-  'name',
-  'length',
-  'prototype',
-  'caller',
-  'arguments',
-  'call',
-  'apply',
-  'bind',
-  'then',
-]
-
-const DEFINITION = {
-  name: where<string>(
-    "a name of letters, digits, '-', '_' and '.'",
-    (value) => typeof value === 'string' && /^[\w.-]+$/.test(value),
-  ),
-  version: anyOf(integer({ min: 1 }), oneOf(false)),
-  entities: where<Readonly<Record<string, object>>>('an object of entities', isObject),
-  events: where<Readonly<Record<string, unknown>>>('an object of events', isObject),
-} as const
-
-const LOADER = callback<AnyLoader>()
 
 /**
  * Define a domain.
@@ -159,100 +131,9 @@ export function defineStrategy<E, V, R = None, M = None>(
 ): Strategy<E, V, R, M> {
   const domain = readDomain(definition)
   const { name, entities, events } = domain
-  const bind = (given: StrategyOptions<E, Loaders<E>, ManyLoaders<E>>): object => bound(domain, given)
+  const bind = (options: object): object => bindDomain(domain, options)
   Object.defineProperty(bind, 'name', { value: name })
   const policies = mapEntries(entities, (entity) => routePolicy(entity, (ids) => domain.tagsOf(entity, ids)))
   const tags = mapEntries(events, (event) => event.tags)
   return Object.assign(bind, policies, { events: tags }) as unknown as Strategy<E, V, R, M>
-}
-
-/** A definition, checked. */
-interface Domain {
-  readonly name: string
-  readonly version: number | false
-  readonly entities: ReadonlyMap<string, Entity>
-  readonly events: ReadonlyMap<string, DomainEvent>
-  /** On everything of the domain. */
-  readonly tag: string
-  tagsOf(entity: Entity, ids: unknown): readonly string[]
-}
-
-function readDomain(definition: object): Domain {
-  const { name, version = 1, entities, events } = readOptions('defineStrategy', definition, DEFINITION)
-  if (name === undefined) throw badOption('defineStrategy: name', name, DEFINITION.name.expects)
-  if (entities === undefined) throw badOption(`${name}: entities`, entities, DEFINITION.entities.expects)
-  if (events === undefined) throw badOption(`${name}: events`, events, DEFINITION.events.expects)
-  const methods = Object.keys(events).map(eventMethod)
-  for (const entity of Object.keys(entities)) {
-    if (TAKEN.includes(entity) || methods.includes(entity) || !DEFINITION.name.accepts(entity))
-      throw badOption(`defineStrategy: entities.${entity}`, entity, 'another name for the entity')
-  }
-  const twice = methods.find((method, index) => methods.indexOf(method) !== index)
-  if (twice !== undefined)
-    throw badOption(`defineStrategy: events`, twice, 'names that differ in more than their first letter')
-  const tag = tagName('strategy', name)
-  return {
-    name,
-    version,
-    entities: new Map(Object.entries(entities).map(([entity, one]) => [entity, readEntity(`${name}:${entity}`, one)])),
-    events: new Map(Object.entries(events).map(([event, one]) => [event, readEvent(`${name}: events.${event}`, one)])),
-    tag,
-    tagsOf: ({ definition: { tags } }, ids) => [...tags(ids as never), tag],
-  }
-}
-
-function bound<E>(domain: Domain, given: StrategyOptions<E, Loaders<E>, ManyLoaders<E>>): object {
-  const { name, entities, events } = domain
-  const loaders = group(mapEntries(entities, () => LOADER))
-  const table = {
-    cache: cacheReader,
-    load: loaders,
-    loadMany: loaders,
-    ttl: group(mapEntries(entities, () => duration)),
-    version: DEFINITION.version,
-  } as const
-  const { cache, ...read } = readOptions(name, given, table)
-  if (cache === undefined) throw badOption(`${name}: cache`, cache, cacheReader.expects)
-  const version = read.version ?? domain.version
-  const methods = new Map<string, BoundEntity>()
-  for (const [key, entity] of entities) {
-    const method = bindEntity(entity, {
-      cache,
-      ttl: Reflect.get(given.ttl ?? {}, key) as Duration | undefined,
-      suffix: version === false ? '' : `:v${version}`,
-      tagsOf: (args) => domain.tagsOf(entity, args),
-      load: loaderOf(given.load ?? {}, key),
-      loadMany: loaderOf(given.loadMany ?? {}, key),
-    })
-    if (method !== undefined) methods.set(key, method)
-  }
-  const reloads = new Reloads(cache.engine)
-  const happen = async (event: DomainEvent, args: unknown): Promise<InvalidateResult> => {
-    const result = await cache.invalidate({ tags: event.tags(args) })
-    for (const [key, list = []] of Object.entries(event.refresh?.(args) ?? {})) {
-      const method = methods.get(key)
-      if (method !== undefined) for (const one of list) reloads.run(method.keyOf(one), () => method.read(one))
-    }
-    return result
-  }
-  return {
-    ...mapEntries(methods, ({ method }) => method),
-    ...Object.fromEntries(
-      [...events].map(([key, event]) => [eventMethod(key), (args: unknown) => happen(event, args)]),
-    ),
-    on: async (key: string, args: unknown): Promise<InvalidateResult> => {
-      const event = events.get(key)
-      if (event === undefined) throw unknownName(name, 'event', key, [...events.keys()])
-      return happen(event, args)
-    },
-    forgetAll: (): Promise<InvalidateResult> => cache.invalidate({ tags: [domain.tag] }),
-  }
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null
-}
-
-function mapEntries<T, U>(map: ReadonlyMap<string, T>, change: (value: T) => U): Readonly<Record<string, U>> {
-  return Object.fromEntries([...map].map(([name, value]) => [name, change(value)]))
 }

@@ -155,4 +155,38 @@ describe('a strategy that brings its loaders', () => {
     await define({ cache, version: 3 }).forgetAll()
     expect((await cache.entries()).entries).to.deep.equal([])
   })
+
+  it('warms what is named, in that order, and passes over what is there', async () => {
+    const { define, asked } = makeShop()
+    const shop = define({ cache })
+    await shop.product('8')
+    const plan = { product: ['7', '8'], page: [{ category: 'toys' }] } as const
+    expect(await shop.warm(plan, { concurrency: 1 })).to.include({ total: 3, warmed: 2, fresh: 1, failures: 0 })
+    expect(asked).to.deep.equal(['one 8', 'one 7'])
+    expect(await cache.get('shop:page:toys:v1')).to.equal('toys/1')
+    expect(await shop.warm(async () => plan)).to.include({ total: 3, warmed: 0, fresh: 3 })
+    await shop.onProductChanged('7')
+    expect(await shop.product('7')).to.deep.equal({ id: '7', price: 10 })
+  })
+
+  it('warms several in one call', async () => {
+    const { define, asked } = makeShop()
+    await define({ cache }).warm({ product: ['1', '2', '3'] })
+    expect(asked).to.deep.equal(['many 1 2 3'])
+  })
+
+  it('refuses to warm what it does not know', async () => {
+    const shop = makeShop().define({ cache })
+    const refused: readonly [unknown, RegExp][] = [
+      [{ products: ['7'] }, /shop\.warm: unknown entity "products"\. Did you mean "product"/],
+      [{ stock: ['7'] }, /shop\.warm: unknown entity "stock"/],
+      [{ product: '7' }, /shop\.warm: product: "7"/],
+      [{ product: [''] }, /shop:product: key\[0\]: "" identifies nothing/],
+      [undefined, /shop\.warm: undefined/],
+    ]
+    for (const [plan, message] of refused) {
+      const error = await shop.warm(plan as { product: string[] }).catch((caught: unknown) => caught)
+      expect(error).to.be.instanceOf(CacheError).with.property('message').that.matches(message)
+    }
+  })
 })

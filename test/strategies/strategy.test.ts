@@ -52,7 +52,7 @@ describe('defineStrategy', () => {
 
   it('has no method without a loader', () => {
     const bound = shop({ cache, load: { search: () => [] } })
-    expect(Object.keys(bound).sort()).to.deep.equal(['forgetAll', 'on', 'onProductChanged', 'search'])
+    expect(Object.keys(bound).sort()).to.deep.equal(['forgetAll', 'on', 'onProductChanged', 'search', 'warm'])
     // @ts-expect-error the type says so too
     expect(bound.product).to.equal(undefined)
   })
