@@ -1,12 +1,14 @@
 import express, { type Express, type Response, Router } from 'express'
 import { adminRouter, type Cache, cacheMiddleware, cacheRoute, invalidateMiddleware } from '../../middleware/index.ts'
+import { community, user, voting } from '../../strategies/index.ts'
 import { problemResponder, routeNotFound } from '../shared/problem.ts'
 import type { CommunityDatabase } from './database/database.ts'
-import { cachedPolicies, type Policies, uncachedPolicies } from './policies.ts'
-import { touchedBy } from './routes/answer.ts'
+import { cachedPolicies, uncachedPolicies } from './policies.ts'
+import { type Reads, readsOf } from './reads.ts'
+import { tagsOf } from './routes/answer.ts'
 import { communityRoutes } from './routes/communities.ts'
 import { postRoutes } from './routes/posts.ts'
-import { questionRoutes } from './routes/questions.ts'
+import { type QuestionRoutesOptions, questionRoutes } from './routes/questions.ts'
 import { userRoutes } from './routes/users.ts'
 
 export interface CommunityAppOptions {
@@ -25,26 +27,48 @@ export function createCommunityApp({ database, cache, invalidation = true }: Com
   app.disable('x-powered-by')
   app.use(cacheMiddleware({ cache }))
   if (invalidation) {
-    // A write's names are its tags: what it touched is gone before its writer sees the answer.
-    app.use(invalidateMiddleware({ cache, tags: (_req, res: Response) => touchedBy(res) }))
+    // What a write says has happened: what that makes wrong is gone before its writer sees the answer.
+    app.use(invalidateMiddleware({ cache, tags: (_req, res: Response) => tagsOf(res) }))
   }
   app.use('/cache', adminRouter({ cache }))
   app.get('/demo/queries', cacheRoute(false), (_req, res) => {
     res.json({ queries: database.queries, routes: Object.fromEntries(database.costs) })
   })
   app.use(express.json({ limit: '16kb' }))
-  app.use(routes(database, cachedPolicies(cache)))
-  app.use(UNCACHED, routes(database, uncachedPolicies()))
+  const services = bindServices(cache, database)
+  const onVoteCast = invalidation ? services.onVoteCast : async (): Promise<void> => undefined
+  app.use(routes({ database, policies: cachedPolicies(cache), reads: services, onVoteCast }))
+  app.use(
+    UNCACHED,
+    routes({ database, policies: uncachedPolicies(), reads: readsOf(database, ` under ${UNCACHED}`), onVoteCast }),
+  )
   app.use(routeNotFound)
   app.use(problemResponder)
   return app
 }
 
-function routes(database: CommunityDatabase, policies: Policies): Router {
+/** The reads with the cache beside them, and the event that does more than invalidate: it loads the results again. */
+function bindServices(cache: Cache, database: CommunityDatabase): Reads & Pick<QuestionRoutesOptions, 'onVoteCast'> {
+  const { memberCount, results, ...load } = readsOf(database)
+  const { onVoteCast, ...votings } = voting({ cache, load: { results } })
+  return {
+    memberCount: community({ cache, load: { memberCount } }).memberCount,
+    results: votings.results,
+    ...user({ cache, load }),
+    // Where Redis is away a vote stands, and the cache goes on telling the others.
+    onVoteCast: (vote) => onVoteCast(vote).catch(() => undefined),
+  }
+}
+
+interface RoutesOptions extends Omit<QuestionRoutesOptions, 'reads'> {
+  readonly reads: Reads
+}
+
+function routes(options: RoutesOptions): Router {
   const router = Router()
-  router.use(communityRoutes({ database, policies }))
-  router.use(postRoutes({ database }))
-  router.use(userRoutes({ database, policies }))
-  router.use(questionRoutes({ database, policies }))
+  router.use(communityRoutes(options))
+  router.use(postRoutes(options))
+  router.use(userRoutes(options))
+  router.use(questionRoutes(options))
   return router
 }

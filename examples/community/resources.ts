@@ -1,6 +1,6 @@
 /**
- * The names of what answers are made from. A write returns the names of what it touched; an answer depends on names; the
- * cache uses them as tags. A name is as narrow as what changes together.
+ * The names of what answers are made from. A write says the names of what it touched, as the database knows them; the traffic run
+ * holds answers to them, and so checks the tags of the strategies, which are stated apart from these.
  */
 export const resource = {
   /** Name, description and category of one community. */

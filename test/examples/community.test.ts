@@ -234,8 +234,8 @@ describe('the community example', () => {
     })
 
     const PROBLEMS: readonly (readonly [string, number, string])[] = [
-      ['/communities/none', 400, '"id" must be a positive whole number.'],
-      ['/communities/0', 400, '"id" must be a positive whole number.'],
+      ['/communities/none', 400, '"communityId" must be a positive whole number.'],
+      ['/communities/0', 400, '"communityId" must be a positive whole number.'],
       ['/communities?page=-1', 400, '"page" must be a whole number from 1 to 9999.'],
       ['/communities?sort=size', 400, '"sort" must be one of popular, newest, name.'],
       ['/communities?page=1&page=2', 400, '"page" must be given once.'],
@@ -313,11 +313,13 @@ describe('the community example', () => {
         gone: [
           '/communities/3',
           '/communities/3/posts',
+          '/communities/3/members/count',
           '/communities',
           '/communities?category=cooking',
+          '/communities?category=music',
           '/communities/trending',
         ],
-        kept: ['/communities?category=music', '/communities/1/posts', '/communities/3/members/count'],
+        kept: ['/communities/1/posts', '/communities/1/members/count'],
       },
       {
         name: 'a question that opens or closes',
@@ -381,12 +383,26 @@ describe('the community example', () => {
       expect(left.body.touched).to.include('community:24:members')
     })
 
+    it('shows permissions to their user only, from the cache, until the user joins', async () => {
+      const user = unaffiliated()
+      const url = `/users/${user}/communities/24/permissions`
+      const ask = (caller: number): supertest.Test => request.get(url).set('Authorization', `Demo ${caller}`)
+      await request.get(url).expect(403)
+      expect((await ask(user).expect(200)).body.may).to.deep.equal(['read'])
+      const again = await ask(user).expect(200)
+      expect(isHit(again)).to.equal(true)
+      await ask(user + 1).expect(403)
+      await request.post('/communities/24/members').send({ userId: user }).expect(201)
+      expect((await ask(user).expect(200)).body.may).to.include('post')
+      await ask(user + 1).expect(403)
+    })
+
     it('counts the queries of each route', async () => {
       await request.get('/communities/4/activity')
       await request.get('/communities/4/activity')
       const { body } = await request.get('/demo/queries').expect(200)
       expect(body.queries).to.be.greaterThan(0)
-      const { runs, queries } = body.routes['GET /communities/:id/activity']
+      const { runs, queries } = body.routes['GET /communities/:communityId/activity']
       expect(queries).to.equal(runs * 4)
     })
 

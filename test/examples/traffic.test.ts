@@ -191,7 +191,7 @@ describe('the traffic run', function () {
   })
 
   describe('Checker', () => {
-    const target = { route: 'GET /communities/:id/posts', path: '/communities/1/posts' }
+    const target = { route: 'GET /communities/:communityId/posts', path: '/communities/1/posts' }
     const body = (asOf: number) => ({ asOf, posts: [{ id: 9, authorId: 4, communityId: 1 }] })
 
     it('finds a body older than a write acknowledged before the read began', () => {

@@ -35,6 +35,7 @@ export interface CommunityRepository {
   readonly trending: () => readonly TrendingCommunity[]
   readonly find: (id: number) => Community | undefined
   readonly countMembers: (id: number) => number
+  readonly hasMember: (id: number, user: number) => boolean
   readonly activity: (id: number) => Activity
   readonly update: (community: Community, fields: { readonly name?: string; readonly description?: string }) => Change
   readonly join: (community: number, user: number) => Change
@@ -85,6 +86,11 @@ export function communityRepository(database: CommunityDatabase): CommunityRepos
     countMembers(id) {
       const sql = 'SELECT count(*) AS members FROM memberships WHERE community_id = ?'
       return database.get<{ members: number }>(sql, [id])?.members ?? 0
+    },
+
+    hasMember(id, user) {
+      const sql = 'SELECT 1 FROM memberships WHERE community_id = ? AND user_id = ?'
+      return database.get(sql, [id, user]) !== undefined
     },
 
     activity(id) {

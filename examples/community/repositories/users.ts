@@ -16,7 +16,6 @@ export interface Profile extends User {
 
 export interface UserRepository {
   readonly find: (id: number) => User | undefined
-  readonly exists: (id: number) => boolean
   readonly profile: (user: User) => Profile
   readonly update: (user: User, fields: { readonly name?: string; readonly bio?: string }) => Change
 }
@@ -29,10 +28,6 @@ export function userRepository(database: CommunityDatabase): UserRepository {
   return {
     find(id) {
       return database.get<User>('SELECT id, name, bio, joined_at AS joinedAt FROM users WHERE id = ?', [id])
-    },
-
-    exists(id) {
-      return database.get('SELECT 1 FROM users WHERE id = ?', [id]) !== undefined
     },
 
     profile(user) {

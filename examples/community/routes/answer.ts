@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { found } from '../../shared/problem.ts'
 import type { Change, CommunityDatabase } from '../database/database.ts'
 
 /**
@@ -21,20 +22,27 @@ export function read(options: {
   }
 }
 
-/**
- * A handler of writes. Its body says `writeSeq` and what was touched; the invalidation in front of it reads the same names
- * from `res.locals.touched`.
- */
-export function write<T extends Change>(perform: (req: Request, res: Response) => T): RequestHandler {
-  return (req, res) => {
-    const result = perform(req, res)
-    res.locals.touched = result.touched
-    res.json(result)
+/** A GET handler whose body is one value of the service, which says `asOf` itself. */
+export function readValue(what: string, value: (req: Request) => Promise<object | undefined>): RequestHandler {
+  return async (req, res) => {
+    res.json(found(await value(req), what))
   }
 }
 
-/** What the write answered by `res` touched; nothing before it is done. */
-export function touchedBy(res: Response): string[] {
-  const touched: unknown = res.locals.touched
-  return Array.isArray(touched) ? (touched as string[]) : []
+/** A handler of writes. Its body says `writeSeq` and what was touched, for those who check what they read afterwards. */
+export function write<T extends Change>(perform: (req: Request, res: Response) => T | Promise<T>): RequestHandler {
+  return async (req, res) => {
+    res.json(await perform(req, res))
+  }
+}
+
+/** Say which events a write was, by their tags: what they make wrong is gone before the answer leaves. */
+export function happened(res: Response, ...events: readonly (readonly string[])[]): void {
+  res.locals.tags = events.flat()
+}
+
+/** The tags of what has happened; none before it has. */
+export function tagsOf(res: Response): readonly string[] {
+  const tags: unknown = res.locals.tags
+  return Array.isArray(tags) ? (tags as readonly string[]) : []
 }

@@ -1,33 +1,33 @@
 import { Router } from 'express'
 import { cachePolicy } from '../../../middleware/index.ts'
-import {
-  choiceParameter,
-  idField,
-  idParameter,
-  optionalTextField,
-  pageParameter,
-  textField,
-} from '../../shared/parameters.ts'
-import { found, RequestProblem } from '../../shared/problem.ts'
+import { community as communityDomain, user as userDomain } from '../../../strategies/index.ts'
+import { choiceParameter, idParameter, optionalTextField, pageParameter, textField } from '../../shared/parameters.ts'
+import { found } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import { CATEGORIES } from '../database/words.ts'
 import type { Policies } from '../policies.ts'
+import type { Reads } from '../reads.ts'
 import { type CommunitySort, communityRepository } from '../repositories/communities.ts'
 import { type PostSort, postRepository } from '../repositories/posts.ts'
-import { userRepository } from '../repositories/users.ts'
-import { resource } from '../resources.ts'
-import { read, write } from './answer.ts'
+import { shown, site } from '../site.ts'
+import { happened, read, readValue, write } from './answer.ts'
+import { userField } from './user-field.ts'
 
 const COMMUNITY_SORTS: readonly CommunitySort[] = ['popular', 'newest', 'name']
 const POST_SORTS: readonly PostSort[] = ['new', 'top']
 const MAX_NAME = 100
 const MAX_TEXT = 2_000
 
+export interface CommunityRoutesOptions {
+  readonly database: CommunityDatabase
+  readonly policies: Policies
+  readonly reads: Pick<Reads, 'memberCount' | 'user'>
+}
+
 /** `/communities`: lists, trending, posts, members and activity. */
-export function communityRoutes({ database, policies }: { database: CommunityDatabase; policies: Policies }): Router {
+export function communityRoutes({ database, policies, reads }: CommunityRoutesOptions): Router {
   const communities = communityRepository(database)
   const posts = postRepository(database)
-  const users = userRepository(database)
   const router = Router()
 
   router.get(
@@ -51,76 +51,66 @@ export function communityRoutes({ database, policies }: { database: CommunityDat
     read({
       database,
       route: 'GET /communities/trending',
-      answer: (_req, res) => {
-        const trending = communities.trending()
-        cachePolicy(res).tag(...trending.map(({ id }) => resource.community(id)))
-        return { communities: trending }
-      },
+      answer: () => ({ communities: communities.trending() }),
     }),
   )
 
   router.get(
-    '/communities/:id',
+    '/communities/:communityId',
     policies.community,
     read({
       database,
-      route: 'GET /communities/:id',
-      answer: (req) => ({ community: found(communities.find(idParameter(req, 'id')), 'community') }),
+      route: 'GET /communities/:communityId',
+      answer: (req) => ({ community: found(communities.find(idParameter(req, 'communityId')), 'community') }),
     }),
   )
 
   router.get(
-    '/communities/:id/posts',
+    '/communities/:communityId/posts',
     policies.communityPosts,
     read({
       database,
-      route: 'GET /communities/:id/posts',
+      route: 'GET /communities/:communityId/posts',
       answer: (req, res) => {
-        const { id } = found(communities.find(idParameter(req, 'id')), 'community')
+        const { id } = found(communities.find(idParameter(req, 'communityId')), 'community')
         const sort = choiceParameter(req, 'sort', POST_SORTS) ?? 'new'
         const page = pageParameter(req)
         const rows = posts.ofCommunity({ community: id, sort, page })
-        cachePolicy(res).tag(...rows.flatMap((post) => [resource.post(post.id), resource.user(post.authorId)]))
+        cachePolicy(res).tag(...rows.flatMap((post) => [shown.post(post.id), shown.user(post.authorId)]))
         return { page, posts: rows }
       },
     }),
   )
 
   router.get(
-    '/communities/:id/members/count',
+    '/communities/:communityId/members/count',
     policies.memberCount,
-    read({
-      database,
-      route: 'GET /communities/:id/members/count',
-      answer: (req) => {
-        const { id } = found(communities.find(idParameter(req, 'id')), 'community')
-        return { community: id, members: communities.countMembers(id) }
-      },
-    }),
+    readValue('community', (req) => reads.memberCount({ communityId: idParameter(req, 'communityId') })),
   )
 
   router.get(
-    '/communities/:id/activity',
+    '/communities/:communityId/activity',
     policies.communityActivity,
     read({
       database,
-      route: 'GET /communities/:id/activity',
+      route: 'GET /communities/:communityId/activity',
       answer: (req, res) => {
-        const { id } = found(communities.find(idParameter(req, 'id')), 'community')
+        const { id } = found(communities.find(idParameter(req, 'communityId')), 'community')
         const activity = communities.activity(id)
-        const shown = [...activity.contributors, ...activity.newestMembers]
-        cachePolicy(res).tag(...shown.map((user) => resource.user(user.id)))
+        const people = [...activity.contributors, ...activity.newestMembers]
+        cachePolicy(res).tag(...people.map(({ id: userId }) => shown.user(userId)))
         return { community: id, ...activity }
       },
     }),
   )
 
   router.patch(
-    '/communities/:id',
-    write((req) => {
-      const community = found(communities.find(idParameter(req, 'id')), 'community')
+    '/communities/:communityId',
+    write((req, res) => {
+      const community = found(communities.find(idParameter(req, 'communityId')), 'community')
       const name = optionalTextField(req, 'name', MAX_NAME)
       const description = optionalTextField(req, 'description', MAX_TEXT)
+      happened(res, communityDomain.events.communityUpdated({ communityId: community.id }))
       return communities.update(community, {
         ...(name !== undefined && { name }),
         ...(description !== undefined && { description }),
@@ -129,35 +119,52 @@ export function communityRoutes({ database, policies }: { database: CommunityDat
   )
 
   router.post(
-    '/communities/:id/posts',
-    write((req, res) => {
-      const community = found(communities.find(idParameter(req, 'id')), 'community')
-      const authorId = idField(req, 'authorId')
-      if (!users.exists(authorId)) throw new RequestProblem(400, '"authorId" is nobody.')
+    '/communities/:communityId/posts',
+    write(async (req, res) => {
+      const community = found(communities.find(idParameter(req, 'communityId')), 'community')
+      const authorId = await userField(req, 'authorId', reads)
       const title = textField(req, 'title', MAX_NAME)
       const body = textField(req, 'body', MAX_TEXT)
       res.status(201)
+      happened(
+        res,
+        communityDomain.events.postCreated({ communityId: community.id }),
+        site.events.postsOfUserChanged({ userId: authorId }),
+      )
       return posts.create({ communityId: community.id, authorId, title, body })
     }),
   )
 
   router.post(
-    '/communities/:id/members',
-    write((req, res) => {
-      const community = found(communities.find(idParameter(req, 'id')), 'community')
-      const userId = idField(req, 'userId')
-      if (!users.exists(userId)) throw new RequestProblem(400, '"userId" is nobody.')
-      const change = communities.join(community.id, userId)
-      if (change.touched.length > 0) res.status(201)
+    '/communities/:communityId/members',
+    write(async (req, res) => {
+      const { id: communityId } = found(communities.find(idParameter(req, 'communityId')), 'community')
+      const userId = await userField(req, 'userId', reads)
+      const change = communities.join(communityId, userId)
+      if (change.touched.length === 0) return change
+      res.status(201)
+      happened(
+        res,
+        communityDomain.events.memberJoined({ communityId }),
+        userDomain.events.roleChanged({ userId, communityId }),
+      )
       return change
     }),
   )
 
   router.delete(
-    '/communities/:id/members/:userId',
-    write((req) => {
-      const community = found(communities.find(idParameter(req, 'id')), 'community')
-      return communities.leave(community.id, idParameter(req, 'userId'))
+    '/communities/:communityId/members/:userId',
+    write((req, res) => {
+      const { id: communityId } = found(communities.find(idParameter(req, 'communityId')), 'community')
+      const userId = idParameter(req, 'userId')
+      const change = communities.leave(communityId, userId)
+      if (change.touched.length === 0) return change
+      happened(
+        res,
+        communityDomain.events.memberLeft({ communityId }),
+        userDomain.events.roleChanged({ userId, communityId }),
+      )
+      return change
     }),
   )
 

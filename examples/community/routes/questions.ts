@@ -1,16 +1,26 @@
 import { Router } from 'express'
+import { type Id, voting } from '../../../strategies/index.ts'
 import { choiceField, choiceParameter, idField, idParameter } from '../../shared/parameters.ts'
 import { found, RequestProblem } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import type { Policies } from '../policies.ts'
+import type { Reads } from '../reads.ts'
 import { QUESTION_STATUSES, questionRepository } from '../repositories/questions.ts'
-import { userRepository } from '../repositories/users.ts'
-import { read, write } from './answer.ts'
+import { site } from '../site.ts'
+import { happened, read, readValue, write } from './answer.ts'
+import { userField } from './user-field.ts'
+
+export interface QuestionRoutesOptions {
+  readonly database: CommunityDatabase
+  readonly policies: Policies
+  readonly reads: Pick<Reads, 'results' | 'user'>
+  /** Called, and waited for, after each vote. */
+  readonly onVoteCast: (vote: { readonly questionId: Id; readonly userId: Id }) => Promise<unknown>
+}
 
 /** `/questions`: lists, trending, one question, its results, voting, opening and closing. */
-export function questionRoutes({ database, policies }: { database: CommunityDatabase; policies: Policies }): Router {
+export function questionRoutes({ database, policies, reads, onVoteCast }: QuestionRoutesOptions): Router {
   const questions = questionRepository(database)
-  const users = userRepository(database)
   const router = Router()
 
   router.get(
@@ -30,51 +40,51 @@ export function questionRoutes({ database, policies }: { database: CommunityData
   )
 
   router.get(
-    '/questions/:id',
+    '/questions/:questionId',
     policies.question,
     read({
       database,
-      route: 'GET /questions/:id',
+      route: 'GET /questions/:questionId',
       answer: (req) => {
-        const question = found(questions.find(idParameter(req, 'id')), 'question')
+        const question = found(questions.find(idParameter(req, 'questionId')), 'question')
         return { question: { ...question, options: questions.options(question.id) } }
       },
     }),
   )
 
   router.get(
-    '/questions/:id/results',
+    '/questions/:questionId/results',
     policies.questionResults,
-    read({
-      database,
-      route: 'GET /questions/:id/results',
-      answer: (req) => {
-        const question = found(questions.find(idParameter(req, 'id')), 'question')
-        return { question: question.id, status: question.status, results: questions.results(question.id) }
-      },
-    }),
+    readValue('question', (req) => reads.results({ questionId: idParameter(req, 'questionId') })),
   )
 
   router.patch(
-    '/questions/:id',
-    write((req) => {
-      const question = found(questions.find(idParameter(req, 'id')), 'question')
-      return questions.setStatus(question, choiceField(req, 'status', QUESTION_STATUSES))
+    '/questions/:questionId',
+    write((req, res) => {
+      const question = found(questions.find(idParameter(req, 'questionId')), 'question')
+      const status = choiceField(req, 'status', QUESTION_STATUSES)
+      const change = questions.setStatus(question, status)
+      const event = status === 'open' ? voting.events.questionOpened : voting.events.questionClosed
+      if (change.touched.length > 0) happened(res, event({ questionId: question.id }), site.events.questionsChanged({}))
+      return change
     }),
   )
 
   router.post(
-    '/questions/:id/votes',
-    write((req) => {
-      const question = found(questions.find(idParameter(req, 'id')), 'question')
+    '/questions/:questionId/votes',
+    write(async (req, res) => {
+      // First what is waited for: between reading the question and counting the vote it must not close.
+      const user = await userField(req, 'userId', reads)
+      const question = found(questions.find(idParameter(req, 'questionId')), 'question')
       if (question.status !== 'open') throw new RequestProblem(409, 'This question is closed.')
-      const user = idField(req, 'userId')
       const option = idField(req, 'optionId')
-      if (!users.exists(user)) throw new RequestProblem(400, '"userId" is nobody.')
       if (!questions.options(question.id).some(({ id }) => id === option)) {
         throw new RequestProblem(400, '"optionId" is not an option of this question.')
       }
-      return questions.vote({ question: question.id, user, option })
+      const change = questions.vote({ question: question.id, user, option })
+      happened(res, site.events.voted({}))
+      await onVoteCast({ questionId: question.id, userId: user })
+      return change
     }),
   )
 

@@ -1,68 +1,85 @@
 import { Router } from 'express'
 import { cachePolicy } from '../../../middleware/index.ts'
+import { user as userDomain } from '../../../strategies/index.ts'
 import { idParameter, optionalTextField } from '../../shared/parameters.ts'
-import { found } from '../../shared/problem.ts'
+import { found, RequestProblem } from '../../shared/problem.ts'
 import type { CommunityDatabase } from '../database/database.ts'
 import type { Policies } from '../policies.ts'
+import type { Reads } from '../reads.ts'
 import { postRepository } from '../repositories/posts.ts'
 import { userRepository } from '../repositories/users.ts'
-import { resource } from '../resources.ts'
-import { read, write } from './answer.ts'
+import { shown } from '../site.ts'
+import { happened, read, readValue, write } from './answer.ts'
+import { callerOf } from './caller.ts'
 
 const MAX_NAME = 100
 const MAX_BIO = 1_000
 
-/** `/users/:id`: a user, the profile, the newest posts. */
-export function userRoutes({ database, policies }: { database: CommunityDatabase; policies: Policies }): Router {
+export interface UserRoutesOptions {
+  readonly database: CommunityDatabase
+  readonly policies: Policies
+  readonly reads: Pick<Reads, 'user' | 'permissions'>
+}
+
+/** `/users/:userId`: a user, the profile, the newest posts, and what this user may do where. */
+export function userRoutes({ database, policies, reads }: UserRoutesOptions): Router {
   const users = userRepository(database)
   const posts = postRepository(database)
   const router = Router()
 
   router.get(
-    '/users/:id',
+    '/users/:userId',
     policies.user,
-    read({
-      database,
-      route: 'GET /users/:id',
-      answer: (req) => ({ user: found(users.find(idParameter(req, 'id')), 'user') }),
+    readValue('user', (req) => reads.user({ userId: idParameter(req, 'userId') })),
+  )
+
+  router.get(
+    '/users/:userId/communities/:communityId/permissions',
+    policies.permissions,
+    readValue('community', (req) => {
+      const userId = idParameter(req, 'userId')
+      if (callerOf(req) !== String(userId)) throw new RequestProblem(403, 'These are not your permissions.')
+      return reads.permissions({ userId, communityId: idParameter(req, 'communityId') })
     }),
   )
 
   router.get(
-    '/users/:id/profile',
+    '/users/:userId/profile',
     policies.userProfile,
     read({
       database,
-      route: 'GET /users/:id/profile',
+      route: 'GET /users/:userId/profile',
       answer: (req, res) => {
-        const profile = users.profile(found(users.find(idParameter(req, 'id')), 'user'))
-        cachePolicy(res).tag(...profile.communities.map(({ id }) => resource.community(id)))
+        const profile = users.profile(found(users.find(idParameter(req, 'userId')), 'user'))
+        cachePolicy(res).tag(shown.postsOf(profile.id), shown.membershipsOf(profile.id))
+        cachePolicy(res).tag(...profile.communities.map(({ id }) => shown.community(id)))
         return { profile }
       },
     }),
   )
 
   router.get(
-    '/users/:id/posts',
+    '/users/:userId/posts',
     policies.userPosts,
     read({
       database,
-      route: 'GET /users/:id/posts',
+      route: 'GET /users/:userId/posts',
       answer: (req, res) => {
-        const { id } = found(users.find(idParameter(req, 'id')), 'user')
+        const { id } = found(users.find(idParameter(req, 'userId')), 'user')
         const rows = posts.ofUser(id)
-        cachePolicy(res).tag(...rows.flatMap((post) => [resource.post(post.id), resource.community(post.communityId)]))
+        cachePolicy(res).tag(...rows.flatMap((post) => [shown.post(post.id), shown.community(post.communityId)]))
         return { posts: rows }
       },
     }),
   )
 
   router.patch(
-    '/users/:id',
-    write((req) => {
-      const user = found(users.find(idParameter(req, 'id')), 'user')
+    '/users/:userId',
+    write((req, res) => {
+      const user = found(users.find(idParameter(req, 'userId')), 'user')
       const name = optionalTextField(req, 'name', MAX_NAME)
       const bio = optionalTextField(req, 'bio', MAX_BIO)
+      happened(res, userDomain.events.userUpdated({ userId: user.id }))
       return users.update(user, { ...(name !== undefined && { name }), ...(bio !== undefined && { bio }) })
     }),
   )

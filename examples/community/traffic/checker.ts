@@ -74,32 +74,32 @@ function dependencies({ route, path }: ReadTarget, body: Body): readonly string[
     }
     case 'GET /communities/trending':
       return [resource.recentPosts, ...(body.communities ?? []).map((community) => resource.community(community.id))]
-    case 'GET /communities/:id':
+    case 'GET /communities/:communityId':
       return [resource.community(id)]
-    case 'GET /communities/:id/posts':
+    case 'GET /communities/:communityId/posts':
       return [
         resource.community(id),
         resource.communityPosts(id),
         ...(body.posts ?? []).flatMap((post) => [resource.post(post.id), resource.user(post.authorId)]),
       ]
-    case 'GET /communities/:id/members/count':
+    case 'GET /communities/:communityId/members/count':
       return [resource.communityMembers(id)]
-    case 'GET /communities/:id/activity':
+    case 'GET /communities/:communityId/activity':
       return [
         resource.communityPosts(id),
         resource.communityMembers(id),
         ...[...(body.contributors ?? []), ...(body.newestMembers ?? [])].map((user) => resource.user(user.id)),
       ]
-    case 'GET /users/:id':
+    case 'GET /users/:userId':
       return [resource.user(id)]
-    case 'GET /users/:id/profile':
+    case 'GET /users/:userId/profile':
       return [
         resource.user(id),
         resource.userPosts(id),
         resource.userMemberships(id),
         ...(body.profile?.communities ?? []).map((community) => resource.community(community.id)),
       ]
-    case 'GET /users/:id/posts':
+    case 'GET /users/:userId/posts':
       return [
         resource.user(id),
         resource.userPosts(id),
@@ -111,9 +111,9 @@ function dependencies({ route, path }: ReadTarget, body: Body): readonly string[
     }
     case 'GET /questions/trending':
       return [resource.recentVotes]
-    case 'GET /questions/:id':
+    case 'GET /questions/:questionId':
       return [resource.question(id)]
-    case 'GET /questions/:id/results':
+    case 'GET /questions/:questionId/results':
       return [resource.question(id), resource.questionVotes(id)]
     default:
       throw new Error(`It is not stated what ${route} depends on.`)

@@ -95,31 +95,35 @@ function readTargets(shape: Shape): { readonly targets: readonly ReadTarget[]; r
   const routes: readonly RouteTargets[] = [
     { route: 'GET /communities', share: 10, paths: communityLists() },
     { route: 'GET /communities/trending', share: 4, paths: ['/communities/trending'] },
-    { route: 'GET /communities/:id', share: 14, paths: communities(240).map((id) => `/communities/${id}`) },
+    { route: 'GET /communities/:communityId', share: 14, paths: communities(240).map((id) => `/communities/${id}`) },
     {
-      route: 'GET /communities/:id/posts',
+      route: 'GET /communities/:communityId/posts',
       share: 24,
       paths: communities(150).flatMap((id) =>
         ['', '?sort=top', '?page=2', '?page=3'].map((query) => `/communities/${id}/posts${query}`),
       ),
     },
     {
-      route: 'GET /communities/:id/members/count',
+      route: 'GET /communities/:communityId/members/count',
       share: 10,
       paths: communities(240).map((id) => `/communities/${id}/members/count`),
     },
     {
-      route: 'GET /communities/:id/activity',
+      route: 'GET /communities/:communityId/activity',
       share: 5,
       paths: communities(240).map((id) => `/communities/${id}/activity`),
     },
-    { route: 'GET /users/:id', share: 9, paths: users(500).map((id) => `/users/${id}`) },
-    { route: 'GET /users/:id/profile', share: 8, paths: users(400).map((id) => `/users/${id}/profile`) },
-    { route: 'GET /users/:id/posts', share: 3, paths: users(200).map((id) => `/users/${id}/posts`) },
+    { route: 'GET /users/:userId', share: 9, paths: users(500).map((id) => `/users/${id}`) },
+    { route: 'GET /users/:userId/profile', share: 8, paths: users(400).map((id) => `/users/${id}/profile`) },
+    { route: 'GET /users/:userId/posts', share: 3, paths: users(200).map((id) => `/users/${id}/posts`) },
     { route: 'GET /questions', share: 3, paths: ['/questions', '/questions?status=open', '/questions?status=closed'] },
     { route: 'GET /questions/trending', share: 2, paths: ['/questions/trending'] },
-    { route: 'GET /questions/:id', share: 4, paths: questions(250).map((id) => `/questions/${id}`) },
-    { route: 'GET /questions/:id/results', share: 4, paths: questions(250).map((id) => `/questions/${id}/results`) },
+    { route: 'GET /questions/:questionId', share: 4, paths: questions(250).map((id) => `/questions/${id}`) },
+    {
+      route: 'GET /questions/:questionId/results',
+      share: 4,
+      paths: questions(250).map((id) => `/questions/${id}/results`),
+    },
   ]
   const targets: ReadTarget[] = []
   const weights: number[] = []
