@@ -5,6 +5,7 @@ import { exchangeOf } from './exchange.ts'
 import type { Mount } from './mount.ts'
 import { serve } from './serve.ts'
 import { readSettings, type WithCacheOptions } from './settings.ts'
+import { type Prototypes, shareShapeIn } from './shared-shape.ts'
 import type { ExpressApp } from './types.ts'
 
 /** What a server calls for each request: an application of Express or Connect, a function, also an async one. */
@@ -39,6 +40,7 @@ export function withCache(listener: Listener | Http2Listener, options: WithCache
     settings,
     prefixOf: () => prefix,
     behind: (req, res) => {
+      if (app !== undefined) shareShapeIn(app, req, res)
       const answered: unknown = (listener as Listener)(req, res)
       // STA-11: a listener that says when it fails. Nobody else handles what is not handled here.
       if (answered instanceof Promise) void answered.catch((error: unknown) => rejected(res, error))
@@ -53,7 +55,7 @@ export function withCache(listener: Listener | Http2Listener, options: WithCache
 }
 
 /** An Express application says itself which proxies it trusts, but sets `req.app` only when it sees the request. */
-function expressOf(listener: unknown): ExpressApp | undefined {
+function expressOf(listener: unknown): (ExpressApp & Prototypes) | undefined {
   const app = listener as { get?: unknown; set?: unknown; settings?: unknown }
   const isExpress = typeof app.get === 'function' && typeof app.set === 'function' && typeof app.settings === 'object'
   return isExpress ? (app as ExpressApp) : undefined

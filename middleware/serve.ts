@@ -29,6 +29,7 @@ import { directivesOf, hideStrippedQuery } from './request.ts'
 import type { SearchClasses } from './search-classes.ts'
 import { isRefreshing, refreshOf } from './second-pass.ts'
 import type { Settings } from './settings.ts'
+import { shareShape } from './shared-shape.ts'
 import { nameTarget, Visit } from './visit.ts'
 import { passMethod } from './write.ts'
 
@@ -41,6 +42,7 @@ import { passMethod } from './write.ts'
 export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, next?: Pass): void {
   const { settings } = mount
   if (!settings.enabled) return goOn(mount, req, res, next)
+  shareShape(req, res)
   // Who has an exchange has replaced its methods: most have not, and are asked no more.
   const isPlain = hasOwnHead(res)
   const outer = isPlain ? undefined : exchangeOf(res)
