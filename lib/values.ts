@@ -193,8 +193,7 @@ export class Values {
   async #keep(place: string, items: readonly Item[]): Promise<boolean> {
     const { store, format } = this.#engine
     const checked = items.map(({ key, value, ...read }) => {
-      // `set` serves nothing stale.
-      const keeping = { ...this.#keeping(place, key, read), windows: { revalidate: 0, error: 0 } }
+      const keeping = this.#keeping(place, key, read, NO_WINDOWS)
       return { key, keeping, written: format.write(key, value) }
     })
     // The last of a key: on their way to Redis two could overtake each other.
@@ -275,18 +274,22 @@ export class Values {
   }
 
   /** @throws CacheError for what is no key, and for wrong tags */
-  #keeping(place: string, key: string, read: KeepOptions): Keeping {
-    const { defaults, lifetimes } = this.#engine
+  #keeping(place: string, key: string, read: KeepOptions, windows: Windows = this.#windows(read)): Keeping {
     return {
       full: this.#full(key),
       key,
       tags: checkTags(place, read.tags ?? []),
-      lifetime: lifetimes.bounded(place, read.ttl),
+      lifetime: this.#engine.lifetimes.bounded(place, read.ttl),
       jitter: read.jitter,
-      windows: {
-        revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
-        error: read.staleIfError ?? defaults.staleIfError,
-      },
+      windows,
+    }
+  }
+
+  #windows(read: KeepOptions): Windows {
+    const { defaults } = this.#engine
+    return {
+      revalidate: read.staleWhileRevalidate ?? defaults.staleWhileRevalidate,
+      error: read.staleIfError ?? defaults.staleIfError,
     }
   }
 
@@ -454,6 +457,9 @@ interface Item extends OptionsOf<typeof SET_OPTIONS> {
   readonly key: string
   readonly value: unknown
 }
+
+/** What `set` has kept is never served stale. */
+const NO_WINDOWS: Windows = { revalidate: 0, error: 0 }
 
 const HIT: Outcome = { hit: true }
 

@@ -7,6 +7,7 @@ import { decodeEntry, encodeEntry } from '../../lib/codec.ts'
 import type { Entry } from '../../lib/entry.ts'
 import { codedSize } from '../../lib/http/content-coding.ts'
 import { type ResponseParts, type StoredResponse, storedResponse, withCodings } from '../../lib/http/stored-response.ts'
+import type { Mark } from '../../lib/stored-value.ts'
 import { Heads } from '../../lib/stores/redis-heads.ts'
 import { responseParts } from '../support/entries.ts'
 
@@ -47,6 +48,16 @@ const GOLDEN: Readonly<Record<string, Entry>> = {
   variants: { kind: 'variants', ...BASE, value: { sets: [['accept-language'], []], variants: ['a', 'b'] } },
   text: { kind: 'value', ...BASE, value: '{"title":"caf\u00e9","list":[1,null,true]}' },
   bytes: { kind: 'value', ...BASE, value: Buffer.from([0, 255, 1, 254]) },
+  'marked-bytes': {
+    kind: 'value',
+    ...BASE,
+    value: { data: Buffer.from([0, 255, 1, 254]), mark: { form: 'Int16Array', staleIfError: 5_000 } },
+  },
+  'marked-text': {
+    kind: 'value',
+    ...BASE,
+    value: { data: '[[1,2],3]', mark: { form: 'serializer', staleWhileRevalidate: 0 } },
+  },
 }
 
 describe('codec', () => {
@@ -93,6 +104,29 @@ describe('codec', () => {
     const frame = await encodeEntry(response(), PLAIN)
     expect((await decodeEntry(frame, undefined))?.key).to.equal(BASE.key)
   })
+
+  it('writes nothing more of a value that is JSON or a Buffer than version 1 did', async () => {
+    for (const name of ['text', 'bytes']) {
+      const file = new URL(`golden/frame-v1-${name}.bin`, import.meta.url)
+      const frame = await encodeEntry(GOLDEN[name] as Entry, PLAIN)
+      expect(frame.equals(readFileSync(file))).to.equal(true)
+    }
+  })
+
+  for (const [what, mark] of [
+    ['a form of a later release', { form: 'Float16Array' }],
+    ['the form of text for bytes', { form: 'json' }],
+    ['a name of every object for a form', { form: 'constructor' }],
+    ['a window that is no number of ms', { staleIfError: -1 }],
+    ['a mark that is none', 'Int8Array'],
+  ] as const) {
+    it(`takes a frame with ${what} for none of ours`, async () => {
+      const value = { data: Buffer.from('ab'), mark: mark as Mark }
+      expect(await decodeEntry(await encodeEntry({ kind: 'value', ...BASE, value }, PLAIN), BASE.key)).to.equal(
+        undefined,
+      )
+    })
+  }
 
   it('refuses a value that is neither text nor bytes', () => {
     expect(() => encodeEntry({ kind: 'value', ...BASE, value: { n: 1 } }, PLAIN)).to.throw(TypeError, 'object')

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Entry } from '../../../lib/entry.ts'
 import { type ResponseParts, storedResponse } from '../../../lib/http/stored-response.ts'
+import { FORMS, isTextForm, type Mark, marked } from '../../../lib/stored-value.ts'
 import { draftOf, readEntry, readFence, readTemplateId, writeDraft } from '../../../lib/stores/packed-entry.ts'
 import { Slabs } from '../../../lib/stores/slabs.ts'
 import { Templates } from '../../../lib/stores/templates.ts'
@@ -50,13 +51,24 @@ const response = fc.record<ResponseParts>({
   immutable: fc.boolean(),
 })
 
+/** Of text or bytes, in the shortest way: what goes without saying is not said. */
+const mark = fc.record(
+  { form: fc.constantFrom(...FORMS), staleWhileRevalidate: span, staleIfError: span },
+  { requiredKeys: [] },
+)
+const stored = fc.tuple(text, bytes, mark).map(([characters, octets, { form, ...windows }]) => {
+  const data = form === undefined || isTextForm(form) ? characters : octets
+  const { staleWhileRevalidate, staleIfError } = windows as Mark
+  return marked(data, { form, staleWhileRevalidate, staleIfError })
+})
+
 const content = fc.oneof(
   fc.record({ kind: fc.constant('response' as const), value: response.map(storedResponse) }),
   fc.record({
     kind: fc.constant('variants' as const),
     value: fc.record({ sets: fc.array(fc.array(text)), variants: fc.array(text) }),
   }),
-  fc.record({ kind: fc.constant('value' as const), value: fc.oneof(text, bytes) }),
+  fc.record({ kind: fc.constant('value' as const), value: fc.oneof(text, bytes, stored) }),
 )
 
 const entry: fc.Arbitrary<Entry> = fc
