@@ -43,7 +43,7 @@ export class PageRunner {
   constructor() {
     const modules = join(this.#place, 'node_modules')
     mkdirSync(join(modules, 'cachewell'), { recursive: true })
-    for (const name of ['connect', 'express', 'ioredis'])
+    for (const name of ['connect', 'devalue', 'express', 'ioredis'])
       symlinkSync(join(root, 'node_modules', name), join(modules, name), 'dir')
     const exports = { '.': './index.ts', './strategies': './strategies.ts' }
     writeFileSync(
