@@ -8,6 +8,7 @@ import {
   flag,
   group,
   integer,
+  listOf,
   milliseconds,
   optionHints,
   orFalse,
@@ -20,6 +21,7 @@ import {
 } from './options.ts'
 import type { RedisOption } from './redis.ts'
 import type { Size } from './size.ts'
+import type { FallbackStore } from './stores/fallback.ts'
 import type { Serializer } from './value-format.ts'
 
 /** Options of `createCache`; all are optional. */
@@ -68,6 +70,11 @@ export interface CacheOptions {
   readonly maxOrigin?: number
   /** How long memory goes on answering when Redis is away: weakens the promise by exactly that. @default 0 */
   readonly staleIfRedisDown?: Duration
+  /**
+   * Further stores for values, asked in order when memory and Redis have nothing and before the loader; what they have is judged as if
+   * Redis had had it. While Redis is away they stand in only as long as `staleIfRedisDown` allows. @default none
+   */
+  readonly fallback?: readonly FallbackStore[]
   /** Where warnings go: console and pino fit. @default console */
   readonly logger?: Logger
   /** For tests. @default the process's clock */
@@ -94,6 +101,7 @@ const CACHE_OPTIONS = {
   leaseMs: milliseconds,
   maxOrigin: integer({ min: 1 }),
   staleIfRedisDown: duration,
+  fallback: listOf(withMethods<FallbackStore>('get', 'set')),
   logger: withMethods<Logger>('info', 'warn'),
   clock: withMethods<Clock>('now'),
 } as const
@@ -118,6 +126,7 @@ export interface CheckedCacheOptions {
   readonly leaseMs?: number
   readonly maxOrigin?: number
   readonly staleIfRedisDown?: number
+  readonly fallback?: readonly FallbackStore[]
   readonly logger?: Logger
   readonly clock?: Clock
 }

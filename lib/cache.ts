@@ -6,6 +6,7 @@ import { Engine } from './engine.ts'
 import { CacheError } from './errors.ts'
 import type { CacheEvents, Listener } from './events.ts'
 import { callback, flag, integer, milliseconds, oneOf, readOptions, text } from './options.ts'
+import type { FallbackStats } from './stores/fallback.ts'
 import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
 import { invalidationTargets, type Targets } from './targets.ts'
 import { Values } from './values.ts'
@@ -54,6 +55,7 @@ type LimitName =
   | 'tags'
   | 'negative'
   | 'valueSize'
+  | 'fallbacks'
 
 /** A limit: what it is, how much is used now, the most so far, and how often it refused. */
 export interface Limit {
@@ -87,6 +89,8 @@ export interface Stats {
     /** Bytes under a key of ours that were not an entry of ours. */
     readonly corrupt: number
   }
+  /** Further stores, in the order in which they are asked. */
+  readonly fallbacks: readonly FallbackStats[]
   /** What is warmed on schedule, or was warmed under a name. */
   readonly warming: readonly WarmStatus[]
 }
@@ -185,7 +189,7 @@ export class Cache extends Values {
 
   /** What the cache did so far, at once. */
   stats(): Stats {
-    const { statistics, store, redis, responses, refreshes, codings, format, clock, reachable } = this.engine
+    const { statistics, store, redis, responses, refreshes, codings, format, clock, reachable, fallbacks } = this.engine
     const { counters, hitRate } = statistics
     const own = store.stats()
     const { flights, waiters, shared, variants } = responses.stats()
@@ -213,6 +217,7 @@ export class Cache extends Values {
         tags: statistics.tags,
         negative: loads.negative,
         valueSize: format.stats(),
+        fallbacks: fallbacks?.writing() ?? NO_LIMIT,
       },
       redis: {
         configured: redis !== undefined,
@@ -220,6 +225,7 @@ export class Cache extends Values {
         errors: redis?.stats().errors ?? 0,
         corrupt: redis?.stats().corrupt ?? 0,
       },
+      fallbacks: fallbacks?.stats() ?? [],
       warming: this.#warming.stats(),
     }
   }
@@ -276,6 +282,9 @@ export class Cache extends Values {
     return this.close()
   }
 }
+
+/** Of what there is none. */
+const NO_LIMIT: Limit = { limit: 0, current: 0, peak: 0, refused: 0 }
 
 /** Two limits of one kind; each peak was a moment of its own. */
 function sum(a: Limit, b: Limit): Limit {

@@ -1,7 +1,8 @@
 import { Statistics } from './analytics/statistics.ts'
-import { type CacheOptions, cacheOptionHints, readCacheOptions } from './cache-options.ts'
+import { type CacheOptions, type CheckedCacheOptions, cacheOptionHints, readCacheOptions } from './cache-options.ts'
 import { type Clock, SystemClock, withMonotonic } from './clock.ts'
 import { Codings } from './codings.ts'
+import type { Entry } from './entry.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
 import { impliedTags, keyOfTag } from './key.ts'
@@ -10,9 +11,19 @@ import { nearestPackageName } from './namespace.ts'
 import type { Outcome } from './outcome.ts'
 import { checkRedisOption, connectRedis } from './redis.ts'
 import { Responses } from './responses.ts'
+import { Fallback } from './stores/fallback.ts'
+import { Fallbacks } from './stores/fallbacks.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { RedisStore } from './stores/redis.ts'
-import type { Awaitable, InvalidationOptions, InvalidationReceipt, InvalidationTargets, Store } from './stores/store.ts'
+import type {
+  Awaitable,
+  FillLease,
+  InvalidationOptions,
+  InvalidationReceipt,
+  InvalidationTargets,
+  SetResult,
+  Store,
+} from './stores/store.ts'
 import { TieredStore } from './stores/tiered.ts'
 import { ValueFormat } from './value-format.ts'
 
@@ -47,6 +58,8 @@ export class Engine {
   readonly store: Store
   /** Undefined without Redis. */
   readonly redis: RedisStore | undefined
+  /** Undefined without such stores. */
+  readonly fallbacks: Fallbacks | undefined
   readonly redisRequired: boolean
   readonly responses: Responses
   readonly codings: Codings
@@ -118,6 +131,7 @@ export class Engine {
       maxBytes: read.memory === false ? undefined : maxBytes,
       staleIfRedisDown: read.staleIfRedisDown ?? 0,
     })
+    this.fallbacks = this.#fallbacksOf(read)
     this.responses = new Responses({ store: this.store, clock: this.clock })
     this.codings = new Codings({ store: this.store, events: this.events })
     this.events.on('error', () => this.statistics.increment('errors'))
@@ -141,6 +155,13 @@ export class Engine {
     this.statistics.increment('invalidations')
     this.events.emit('invalidate', targets)
     return done
+  }
+
+  /** Keep a value, in the fallback stores too. */
+  keep(entry: Entry, lease?: FillLease): Awaitable<SetResult> {
+    const kept = this.store.set(entry, lease)
+    void this.fallbacks?.keep(entry, kept)
+    return kept
   }
 
   /** Run in the background unless `maxOrigin` such runs are under way; false when refused. */
@@ -188,7 +209,35 @@ export class Engine {
     for (const end of ended) {
       if (end.status === 'rejected') this.events.emit('error', { where: 'close', cause: end.reason })
     }
+    this.fallbacks?.close()
     await this.store.close()
+  }
+
+  #fallbacksOf(options: CheckedCacheOptions): Fallbacks | undefined {
+    const { fallback = [], staleIfRedisDown, namespace = nearestPackageName(), deadlineMs, maxValueSize } = options
+    if (fallback.length === 0) return undefined
+    const { clock, events, store } = this
+    if (this.redis !== undefined && staleIfRedisDown === undefined) {
+      events.warn(
+        'createCache: fallback: these stores stand in only while Redis can be reached, because nothing else knows what was invalidated. ' +
+          "Say staleIfRedisDown: '5m' where what they have may be so old while it is away, or staleIfRedisDown: 0 where it may not.",
+      )
+    }
+    const list = fallback.map((one, index) => {
+      return new Fallback({
+        store: one,
+        name: one.name ?? `fallback ${index + 1}`,
+        namespace,
+        deadlineMs: deadlineMs ?? DEFAULTS.deadlineMs,
+        compressAbove: compressAbove(options.compression),
+        maxValueBytes: maxValueSize ?? DEFAULTS.maxValueSize,
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic(),
+        events,
+      })
+    })
+    const isUsable = (): boolean => this.reachable || (staleIfRedisDown ?? 0) > 0
+    return new Fallbacks({ list, store, isUsable, now: () => clock.now() })
   }
 
   /** Report what was done with one request or `remember`. */

@@ -266,7 +266,7 @@ export class Loads {
       const detail = self.said.skip
       return {
         value,
-        ...(entry === undefined ? {} : { stored: true, kept: store.set(entry, lease) }),
+        ...(entry === undefined ? {} : { stored: true, kept: this.#engine.keep(entry, lease) }),
         ...(detail === undefined ? {} : { detail }),
       }
     } catch (error) {

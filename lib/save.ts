@@ -29,7 +29,7 @@ export async function save<T>(engine: Engine, keeping: Keeping, { run, invalidat
   // It has been written: that it cannot be kept is no reason to fail.
   const written = writtenFor(engine, { where: 'write', what: 'written' }, key, result)
   if (written !== undefined && format.fits(key, written)) {
-    await store.set(entryOf(engine, keeping, { written, at: asOf, fence: 0 }))
+    await engine.keep(entryOf(engine, keeping, { written, at: asOf, fence: 0 }))
   }
   return isConfirmed
 }

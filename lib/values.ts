@@ -67,7 +67,7 @@ export interface WriteOptions extends SetOptions {
 }
 
 /** Where a value was kept. */
-export type Source = 'memory' | 'redis'
+export type Source = 'memory' | 'redis' | 'fallback'
 
 /** What `get` answers with `source: true`. */
 export interface Found<T> {
@@ -146,6 +146,7 @@ export class Values {
 
   /** Forget a key everywhere; true when confirmed, false while pending. */
   async delete(key: string): Promise<boolean> {
+    void this.#engine.fallbacks?.forget(this.#full(key))
     const receipt = await this.#invalidate([tagOf.key(this.#checked(key))])
     return receipt !== undefined
   }
@@ -158,6 +159,8 @@ export class Values {
   /** Give an entry a new lifetime from now, 0 ends it; false when there is no fresh value. */
   async expire(key: string, ttl: Duration): Promise<boolean> {
     const lifetime = this.#engine.lifetimes.bounded('expire', parseDuration('expire: ttl', ttl))
+    // It is no write: what the ledger does not know of would come back with its old end.
+    await this.#engine.fallbacks?.forget(this.#full(key))
     if (!(await this.exists(key))) return false
     if (lifetime === 0) return this.delete(key)
     const staleAt = this.#engine.clock.now() + lifetime
@@ -208,7 +211,7 @@ export class Values {
         // Not as of now: of two that are set at the same time the later one is to be kept, in all processes.
         const at = receipt.tokens.get(store.ledger(keeping.full))
         if (at === undefined) return 'unavailable'
-        return store.set(entryOf(this.#engine, keeping, { written, at, fence: 0 }))
+        return this.#engine.keep(entryOf(this.#engine, keeping, { written, at, fence: 0 }))
       }),
     )
     // One that was set later, or invalidated, is in its place.
@@ -377,14 +380,14 @@ export class Values {
   /** Keep a value that was read as of a state of the ledger, where what is there is due: unlike `set` it is no write. */
   protected async prefill({ key, options, value, isDue, asOf }: Prefill): Promise<Warmed> {
     const read = readOptions('warm', options, REMEMBER_OPTIONS)
-    const { format, store } = this.#engine
+    const { format } = this.#engine
     const keeping = this.#keeping('warm', key, read)
     const written = format.write(key, value)
     const { entry } = await this.#find(keeping.full)
     if (entry !== undefined && !isDue(entry)) return 'fresh'
     if (!format.fits(key, written)) return 'unkept'
     const made = entryOf(this.#engine, keeping, { written, at: asOf(keeping.full), fence: 0 })
-    return (await store.set(made)) === 'stored' ? 'warmed' : 'unkept'
+    return (await this.#engine.keep(made)) === 'stored' ? 'warmed' : 'unkept'
   }
 
   /** What the loads of this cache are bounded by. */
@@ -406,6 +409,8 @@ export class Values {
     const found = this.#engine.store.get(full)
     const source = found instanceof Promise || this.#engine.store.name === 'redis' ? 'redis' : 'memory'
     const entry = await found
+    const { fallbacks } = this.#engine
+    if (entry === undefined && fallbacks !== undefined) return { entry: await fallbacks.find(full), source: 'fallback' }
     return { entry: entry?.kind === 'value' ? entry : undefined, source }
   }
 

@@ -13,6 +13,8 @@ export class GuardError extends Error {
 }
 
 export interface GuardOptions {
+  /** The other side, in messages. @default 'Redis' */
+  readonly peer?: string
   /** How long one command may take (ms). */
   readonly deadlineMs: number
   /** Ms from an arbitrary start, never stepped. */
@@ -33,6 +35,7 @@ export interface GuardOptions {
   readonly onStuck?: () => void
 }
 
+const REDIS = 'Redis'
 const NO_ANSWER = 'no answer in time'
 const FAILURES_TO_OPEN = 3
 const PROBE_EVERY_MS = 250
@@ -41,7 +44,7 @@ const STUCK_MS = 1_000
 const BUSY_FACTOR = 2
 
 /**
- * Deadline and breaker in front of Redis: nobody waits longer than the deadline, and after three failures in a row nobody waits
+ * Deadline and breaker in front of Redis, or of a store of the application: nobody waits longer than the deadline, and after three failures in a row nobody waits
  * at all until a probe, sent every 250 ms, has succeeded. Nor does anybody wait where another has just waited in vain: a request
  * of several commands takes no longer than one of them.
  */
@@ -81,7 +84,7 @@ export class Guard {
    */
   async run<T>(command: () => Promise<T>, deadlineMs: number = this.#options.deadlineMs): Promise<T> {
     if (!this.open && this.#options.isReady?.() === false) this.trip('not connected')
-    if (this.open) throw new GuardError('open', `Redis is not used at the moment: ${this.#reason}`)
+    if (this.open) throw new GuardError('open', `${this.#peer} is not used at the moment: ${this.#reason}`)
     // Whoever has more patience than a read may still be answered.
     if (this.#isSilent && deadlineMs <= this.#options.deadlineMs) {
       const refusal = new GuardError('open', NO_ANSWER)
@@ -91,7 +94,7 @@ export class Guard {
     const sentAt = this.#options.monotonic()
     let answer: Promise<T> | undefined
     try {
-      const result = await within(() => (answer = command()), deadlineMs)
+      const result = await within(() => (answer = command()), deadlineMs, this.#peer)
       this.#failures = 0
       this.#answeredAt = this.#options.monotonic()
       this.#isSilent = false
@@ -126,6 +129,10 @@ export class Guard {
   close(): void {
     this.#closed = true
     clearInterval(this.#timer)
+  }
+
+  get #peer(): string {
+    return this.#options.peer ?? REDIS
   }
 
   /** Whether a command has waited long enough in vain, and lately nothing else was answered either. */
@@ -190,11 +197,13 @@ export class Guard {
 }
 
 /** Run a command; rejects with a `GuardError` when it fails or its answer is late. The timer never outlives the call. */
-export function within<T>(command: () => Promise<T>, deadlineMs: number): Promise<T> {
+export function within<T>(command: () => Promise<T>, deadlineMs: number, peer: string = REDIS): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => {
       // After a long pause of this process timers fire before sockets are read: let what has arrived be read first.
-      setImmediate(() => reject(new GuardError('timeout', `Redis did not answer within ${Math.round(deadlineMs)} ms`)))
+      setImmediate(() =>
+        reject(new GuardError('timeout', `${peer} did not answer within ${Math.round(deadlineMs)} ms`)),
+      )
     }, deadlineMs)
     const fail = (cause: unknown): void => {
       clearTimeout(timer)

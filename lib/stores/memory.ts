@@ -80,6 +80,11 @@ export class MemoryStore implements Store {
     return this.get(key)
   }
 
+  judge(entry: Entry): Entry | undefined {
+    const ledger = this.#ledgerOf(entry.key)
+    return ledger.judgeFill(entry) === 'valid' ? ledger.soften(entry) : undefined
+  }
+
   /** Whether something is kept under this key, right or not. */
   has(key: string): boolean {
     return this.#entries.has(key)

@@ -156,11 +156,15 @@ export class Reads {
   }
 
   #judge(key: string, entry: Entry | undefined, left: () => number): Awaitable<Entry | undefined> {
-    const { mirror, keys, clock, onCorrupt } = this.#options
-    if (entry === undefined) {
-      onCorrupt(keys.entry(key))
-      return undefined
-    }
+    const { keys, onCorrupt } = this.#options
+    if (entry !== undefined) return this.judge(entry, left)
+    onCorrupt(keys.entry(key))
+    return undefined
+  }
+
+  /** An entry as it may be used, judged by the mirror as it is now; what that cannot tell the server is asked for. */
+  judge(entry: Entry, left: () => number): Awaitable<Entry | undefined> {
+    const { mirror, clock } = this.#options
     if (isDead(entry, clock.now())) return undefined
     switch (mirror.ledger.judge(entry)) {
       case 'valid':

@@ -218,6 +218,19 @@ export class RedisStore implements Store {
     return this.reachable ? this.#partition(key).reads.reread(key) : undefined
   }
 
+  async judge(entry: Entry): Promise<Entry | undefined> {
+    if (!this.reachable) return undefined
+    const { mirror, reads } = this.#partition(entry.key)
+    try {
+      // What was acknowledged until now has to be known before it is judged.
+      if (this.#clock.monotonic() >= mirror.ledger.provenUntil) await mirror.sync()
+    } catch (cause) {
+      this.#report('redis judge', cause)
+      return undefined
+    }
+    return reads.judge(entry, () => this.#deadlineMs)
+  }
+
   async set(entry: Entry, lease?: FillLease): Promise<SetResult> {
     const { mirror, reads, writes } = this.#partition(entry.key)
     const lifetimeMs = Math.min(Math.ceil(entry.deleteAt - this.#clock.now()), MAX_LIFETIME_MS)

@@ -113,6 +113,8 @@ export interface Store {
   reread(key: string): Awaitable<Entry | undefined>
   /** The same if it is at hand without asking anybody; undefined where somebody would have to be asked. */
   peek(key: string, now?: number): Entry | undefined
+  /** An entry that was kept elsewhere, as it may be used now; undefined where it is wrong, or nobody can say. */
+  judge(entry: Entry): Awaitable<Entry | undefined>
   /** Keep an entry, unless a write or a newer fill has overtaken its fill; the lease it was filled under ends. */
   set(entry: Entry, lease?: FillLease): Awaitable<SetResult>
   /**

@@ -70,6 +70,12 @@ export class TieredStore implements Store {
     return this.#redis.reachable ? this.#fetch(key) : this.peek(key)
   }
 
+  /** With Redis away the mirror is good enough for as long as memory may answer. */
+  judge(entry: Entry): Awaitable<Entry | undefined> {
+    if (this.#redis.reachable) return this.#redis.judge(entry)
+    return this.#isProven(entry.key) ? this.#memory.judge(entry) : undefined
+  }
+
   async #read(key: string): Promise<Entry | undefined> {
     const isKnown = this.#memory.has(key) && (this.#isProven(key) || (await this.#redis.confirm(key)))
     const entry = isKnown ? this.#memory.get(key) : undefined

@@ -40,7 +40,7 @@ const OFFSET_CLOCK = new URL('offset-clock.ts', import.meta.url).href
 export class Fleet {
   readonly #options: FleetOptions
   readonly #workers: (Member | undefined)[]
-  readonly #counts = { memory: 0, redis: 0, origin: 0, http: 0, rejected: 0, failed: 0 }
+  readonly #counts = { memory: 0, redis: 0, fallback: 0, origin: 0, http: 0, rejected: 0, failed: 0 }
   /** What went wrong outside of the caches: this run proves nothing. */
   readonly failures: string[] = []
   #started = 0

@@ -33,7 +33,7 @@ export interface RedisAddress {
 }
 
 /** Where a value came from; in reports by its index here. */
-export const SOURCES = ['memory', 'redis', 'origin', 'http'] as const
+export const SOURCES = ['memory', 'redis', 'origin', 'http', 'fallback'] as const
 export type Source = (typeof SOURCES)[number]
 
 /** Numbers by turns: subject, version, firstAt, lastAt, count of a run of reads, and the source of the last one. */

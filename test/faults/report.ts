@@ -24,6 +24,7 @@ const COLUMNS: readonly (readonly [name: string, figure: (outcome: Outcome) => s
   ['reads', ({ reads }) => reads],
   ['from memory', ({ counts }) => counts.memory],
   ['from Redis', ({ counts }) => counts.redis],
+  ['from fallbacks', ({ counts }) => counts.fallback],
   ['loaded', ({ counts }) => counts.origin],
   ['over HTTP', ({ counts }) => counts.http],
   ['failed', ({ counts }) => counts.failed],

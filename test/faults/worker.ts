@@ -35,7 +35,7 @@ const cache = createCache({
 const authority = new Authority(settings.authority)
 const recorder = new Recorder()
 const random = new Random(settings.seed)
-const tally: Tally = { memory: 0, redis: 0, origin: 0, http: 0, rejected: 0, failed: 0 }
+const tally: Tally = { memory: 0, redis: 0, fallback: 0, origin: 0, http: 0, rejected: 0, failed: 0 }
 const reader = { cache, authority, recorder, random, tally }
 const writer = new Writer({
   ...settings,
