@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   ERR_CACHE_LOADER_TIMEOUT: 'A loader took longer than hardTimeoutMs, and no older value could stand in.',
   ERR_CACHE_MISSING_PEER: 'An optional dependency that this option needs is not installed.',
   ERR_CACHE_QUEUE_FULL: 'A write-behind queue takes no more writes for now.',
+  ERR_CACHE_RATE_LIMITED: 'The loaders of a strategy have run as often as they may for now.',
   ERR_CACHE_UNCONFIRMED: 'An invalidation or write was not confirmed by Redis in time.',
   ERR_CACHE_UNKNOWN_OPTION: 'An option name is not known.',
 } as const
@@ -32,12 +33,19 @@ export class CacheError extends Error {
   readonly help: string
   /** With `ERR_CACHE_UNCONFIRMED`: the work goes on in the background. */
   readonly pending: boolean
+  /** With `ERR_CACHE_RATE_LIMITED`: when it is worth trying again (ms). */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: CacheErrorCode, message: string, options: { cause?: unknown; pending?: boolean } = {}) {
+  constructor(
+    code: CacheErrorCode,
+    message: string,
+    options: { cause?: unknown; pending?: boolean; retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.help = `${HELP}${code.toLowerCase()}`
     this.pending = options.pending ?? false
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

@@ -4,9 +4,10 @@ import type { WarmReport } from '../lib/warm-run.ts'
 import type { WarmItem, WarmOptions } from '../lib/warming.ts'
 import { BoundEntity, type EntityLoaders } from './bound-entity.ts'
 import { cacheReader } from './cache-aside.ts'
-import { type Domain, version } from './domain.ts'
+import { type Domain, loadsPerMinute, version } from './domain.ts'
 import type { AnyLoader, Entity } from './entity.ts'
 import { type DomainEvent, eventMethod, type Wanted } from './events.ts'
+import { LoadRate } from './load-rate.ts'
 import { mapEntries } from './map-entries.ts'
 import { Reloads } from './reloads.ts'
 
@@ -24,8 +25,8 @@ export function bindDomain(domain: Domain, options: object): object {
       [...domain.events].map(([name, event]) => [eventMethod(name), (args: unknown) => bound.happen(event, args)]),
     ),
     on: async (name: string, args: unknown): Promise<InvalidateResult> => bound.happen(bound.eventNamed(name), args),
-    warm: async (plan: Listed | (() => Promise<Listed> | Listed), warming?: WarmOptions): Promise<WarmReport> =>
-      bound.warm(plan, warming),
+    warm: async (plan?: Listed | (() => Promise<Listed> | Listed), warming?: WarmOptions): Promise<WarmReport> =>
+      bound.warm(plan ?? bound.popular, warming),
     forgetAll: async (): Promise<InvalidateResult> => bound.forgetAll(),
   }
 }
@@ -42,6 +43,8 @@ class BoundDomain {
     this.#cache = cache
     this.#reloads = new Reloads(cache.engine)
     const number = read.version ?? domain.version
+    const most = read.loadsPerMinute ?? domain.loadsPerMinute
+    const rate = most === undefined ? undefined : new LoadRate(domain.name, most, cache.engine.clock)
     const entities = new Map<string, BoundEntity>()
     for (const [name, entity] of domain.entities) {
       const loaders = loadersOf(entity, name, options)
@@ -52,7 +55,7 @@ class BoundDomain {
         suffix: number === false ? '' : `:v${number}`,
         tagsOf: (args: unknown) => domain.tagsOf(entity, args),
       }
-      entities.set(name, new BoundEntity(entity, keeping, loaders))
+      entities.set(name, new BoundEntity(entity, keeping, rate === undefined ? loaders : rationed(loaders, rate)))
     }
     this.entities = entities
   }
@@ -66,11 +69,25 @@ class BoundDomain {
 
   async happen(event: DomainEvent, args: unknown): Promise<InvalidateResult> {
     const result = await this.#cache.invalidate({ tags: event.tags(args) })
-    for (const [name, list = []] of Object.entries(event.refresh?.(args) ?? {})) {
-      const entity = this.entities.get(name)
-      if (entity !== undefined) for (const one of list) this.#reloads.run(entity.keyOf(one), () => entity.read(one))
+    try {
+      this.#reload(event.refresh?.(args) ?? {})
+    } catch (cause) {
+      this.#cache.engine.events.emit('error', { where: 'refresh', cause })
     }
     return result
+  }
+
+  #reload(wanted: Listed): void {
+    for (const [name, list = []] of Object.entries(wanted)) {
+      const entity = this.entities.get(name)
+      if (entity !== undefined) for (const args of list) this.#reloads.run(entity.keyOf(args), () => entity.read(args))
+    }
+  }
+
+  /** What everybody asks for of what has a loader. */
+  get popular(): Listed {
+    const popular = [...this.#domain.entities].filter(([name]) => this.entities.has(name))
+    return Object.fromEntries(popular.map(([name, { definition }]) => [name, definition.popular ?? []]))
   }
 
   warm(plan: Listed | (() => Promise<Listed> | Listed), options?: WarmOptions): Promise<WarmReport> {
@@ -104,6 +121,7 @@ function bindingOptions({ entities }: Domain) {
     loadMany: loaders,
     ttl: group(mapEntries(entities, () => duration)),
     version,
+    loadsPerMinute,
   }
 }
 
@@ -130,4 +148,9 @@ function loadersOf({ definition }: Entity, name: string, options: object): Entit
 function loaderIn(loaders: object | undefined, name: string): EntityLoaders['load'] {
   const load: unknown = loaders === undefined ? undefined : Reflect.get(loaders, name)
   return typeof load === 'function' ? (args) => load.call(loaders, args) : undefined
+}
+
+/** The same loaders, no more often than a rate permits. */
+function rationed({ load, loadMany }: EntityLoaders, rate: LoadRate): EntityLoaders {
+  return { load: load && rate.limit(load), loadMany: loadMany && rate.limit(loadMany) }
 }

@@ -9,6 +9,7 @@ export interface Domain {
   readonly version: number | false
   readonly entities: ReadonlyMap<string, Entity>
   readonly events: ReadonlyMap<string, DomainEvent>
+  readonly loadsPerMinute: number | undefined
   /** On everything of the domain. */
   readonly tag: string
   tagsOf(entity: Entity, ids: unknown): readonly string[]
@@ -34,12 +35,16 @@ const TAKEN: readonly string[] = [
 /** The last part of keys: a number, or none. */
 export const version: Reader<number | false> = anyOf(integer({ min: 1 }), oneOf(false))
 
+/** How many times loaders may run in a minute. */
+export const loadsPerMinute: Reader<number> = integer({ min: 1, max: 100_000 })
+
 const DEFINITION = {
   name: where<string>(
     "a name of letters, digits, '-', '_' and '.'",
     (value) => typeof value === 'string' && /^[\w.-]+$/.test(value),
   ),
   version,
+  loadsPerMinute,
   entities: where<Readonly<Record<string, object>>>('an object of entities', isObject),
   events: where<Readonly<Record<string, unknown>>>('an object of events', isObject),
 } as const
@@ -62,6 +67,7 @@ export function readDomain(definition: object): Domain {
   return {
     name,
     version: read.version ?? 1,
+    loadsPerMinute: read.loadsPerMinute,
     entities: new Map(Object.entries(entities).map(([entity, one]) => [entity, readEntity(`${name}:${entity}`, one)])),
     events: new Map(Object.entries(events).map(([event, one]) => [event, readEvent(`${name}: events.${event}`, one)])),
     tag,

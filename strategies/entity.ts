@@ -52,6 +52,8 @@ export type EntityDefinition<A> = EntityLifetimes &
   (Pick<Identity<A>, 'by'> | Pick<Identity<A>, 'key'>) & {
     /** Names for invalidation. */
     tags(ids: IdsOf<A>): readonly string[]
+    /** Arguments that everybody asks for: what `warm()` loads when it is told nothing else. */
+    readonly popular?: readonly NoInfer<A>[]
     /** Not for everyone: on a route it is stored only where the route says with a `scope` who may share it. */
     readonly private?: true
   }
@@ -63,6 +65,7 @@ const OPTIONS = {
   stale: duration,
   staleIfError: duration,
   private: oneOf(true),
+  popular: where<readonly unknown[]>('a list of arguments', Array.isArray),
   by: where<string | readonly string[]>(
     'the name of an argument, or a list of names',
     (value) => (typeof value === 'string' && value !== '') || Array.isArray(value),
@@ -80,6 +83,7 @@ interface CheckedDefinition extends EntityLifetimes, Loading<unknown> {
   readonly by?: string | readonly string[]
   key?(args: unknown): readonly Id[]
   tags(ids: unknown): readonly string[]
+  readonly popular?: readonly unknown[]
   readonly private?: true
 }
 

@@ -26,6 +26,11 @@ export interface StrategyDefinition<E, V, R = None, M = None> {
   readonly name: string
   /** The last part of all keys, written `v1`: another one leaves all that is kept behind. False writes none. @default 1 */
   readonly version?: number | false
+  /**
+   * How many times the loaders may run within any 60 s: beyond, calls that would have to load reject with `ERR_CACHE_RATE_LIMITED`.
+   * What is kept is answered all the same. Each process counts for itself; a call of `loadMany` counts once. @default no limit
+   */
+  readonly loadsPerMinute?: number
   readonly entities: { readonly [K in keyof E]: EntityDefinition<E[K]> } & {
     readonly [K in keyof R]: { readonly load?: R[K] }
   } & { readonly [K in keyof M]: { readonly loadMany?: M[K] } }
@@ -52,6 +57,8 @@ export interface StrategyOptions<E, L = None, N = None> {
   readonly ttl?: { readonly [K in keyof E]?: Duration }
   /** Raise it to leave all that is kept behind. @default the definition's */
   readonly version?: number
+  /** How many times the loaders may run within any 60 s in this process. @default the definition's */
+  readonly loadsPerMinute?: number
 }
 
 type LoaderOf<O, K> = K extends keyof O ? (O[K] extends AnyLoader ? O[K] : undefined) : undefined
@@ -93,11 +100,11 @@ export type BoundStrategy<E, V, R = None, M = None, L = None, N = None> = Method
    */
   on<K extends keyof V & string>(event: K, args: V[K]): Promise<InvalidateResult>
   /**
-   * Load what will be asked for before anybody does, like `cache.warm`: for each entity the arguments, the most popular first. A
-   * function is asked anew for each run.
+   * Load what will be asked for before anybody does, like `cache.warm`: for each entity the arguments, the most popular first;
+   * without a plan what the definition says is popular. A function is asked anew for each run.
    * @throws CacheError for an entity that has no loader, and for arguments that identify nothing
    */
-  warm(plan: Plan<E, R, M, L, N> | (() => Awaitable<Plan<E, R, M, L, N>>), options?: WarmOptions): Promise<WarmReport>
+  warm(plan?: Plan<E, R, M, L, N> | (() => Awaitable<Plan<E, R, M, L, N>>), options?: WarmOptions): Promise<WarmReport>
   /** Forget everything of this domain, of all versions, also the responses of routes that have its policies. */
   forgetAll(): Promise<InvalidateResult>
 }

@@ -62,9 +62,9 @@ export const community: Strategy<CommunityEntities, CommunityEvents> = defineStr
   entities: {
     metadata: { ttl: '1h', by: ['communityId'], tags: ({ communityId }) => [all(communityId)] },
     config: { ttl: '1h', by: ['communityId'], tags: ({ communityId }) => [all(communityId)] },
-    list: { ttl: '5m', by: [], tags: () => [LIST] },
+    list: { ttl: '5m', by: [], popular: [{}], tags: () => [LIST] },
     posts: { ttl: '5m', by: ['communityId'], tags: ({ communityId }) => [all(communityId), posts(communityId)] },
-    trending: { ttl: '5m', by: [], tags: () => [TRENDING] },
+    trending: { ttl: '5m', by: [], popular: [{}], tags: () => [TRENDING] },
     members: { ttl: '10m', by: ['communityId'], tags: ({ communityId }) => [all(communityId), members(communityId)] },
     memberCount: {
       ttl: '5m',

@@ -46,7 +46,8 @@ const wallet = (address: Id): string => tagName('wallet', address)
 /**
  * Users: account, profile, friends, settings, permissions, sessions, memberships, wallets.
  *
- * Most of it is one person's: on routes say who may share it, `cacheRoute({ ...user.settings, scope: (req) => req.user.id })`.
+ * Settings, preferences, permissions, sessions and wallets are nobody else's: on routes say who may share them,
+ * `cacheRoute({ ...user.settings, scope: (req) => req.user.id })`.
  * Activity follows no event of its own: it is as old as its lifetime, 5 min.
  */
 export const user: Strategy<UserEntities, UserEvents> = defineStrategy<UserEntities, UserEvents>({
@@ -55,17 +56,23 @@ export const user: Strategy<UserEntities, UserEvents> = defineStrategy<UserEntit
     user: { ttl: '1h', by: ['userId'], tags: ({ userId }) => [all(userId)] },
     profile: { ttl: '2h', by: ['userId'], tags: ({ userId }) => [all(userId)] },
     friends: { ttl: '30m', by: ['userId'], tags: ({ userId }) => [all(userId), friends(userId)] },
-    settings: { ttl: '1h', by: ['userId'], tags: ({ userId }) => [all(userId)] },
-    preferences: { ttl: '1h', by: ['userId'], tags: ({ userId }) => [all(userId)] },
+    settings: { ttl: '1h', by: ['userId'], private: true, tags: ({ userId }) => [all(userId)] },
+    preferences: { ttl: '1h', by: ['userId'], private: true, tags: ({ userId }) => [all(userId)] },
     permissions: {
       ttl: '15m',
       by: ['userId', 'communityId'],
+      private: true,
       tags: ({ userId, communityId }) => [all(userId), permissions(userId, communityId)],
     },
-    sessions: { ttl: '24h', by: ['userId'], tags: ({ userId }) => [all(userId), tagName('user', userId, 'sessions')] },
+    sessions: {
+      ttl: '24h',
+      by: ['userId'],
+      private: true,
+      tags: ({ userId }) => [all(userId), tagName('user', userId, 'sessions')],
+    },
     activity: { ttl: '5m', by: ['userId'], tags: ({ userId }) => [all(userId), tagName('user', userId, 'activity')] },
     memberships: { ttl: '30m', by: ['userId'], tags: ({ userId }) => [all(userId), memberships(userId)] },
-    wallet: { ttl: '24h', by: ['address'], tags: ({ address }) => [wallet(address)] },
+    wallet: { ttl: '24h', by: ['address'], private: true, tags: ({ address }) => [wallet(address)] },
   },
   events: {
     userUpdated: ({ userId, wallets = [] }) => [all(userId), ...wallets.map(wallet)],

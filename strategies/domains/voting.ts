@@ -34,7 +34,8 @@ const TRENDING = 'questions:trending'
 const questionChanged = ({ questionId }: OfQuestion): readonly string[] => [all(questionId), TRENDING]
 
 /**
- * Questions and votes. Everything counted from votes is wrong with each vote cast, so that results are those of this moment.
+ * Questions and votes. Everything counted from votes is wrong with each vote cast, so that results are those of this moment; results
+ * and counts are loaded again at once.
  *
  * A vote does not touch trending, which would then rarely be kept: it is as old as its lifetime, 5 min.
  */
@@ -47,14 +48,18 @@ export const voting: Strategy<VotingEntities, VotingEvents> = defineStrategy<Vot
     userVote: {
       ttl: '1h',
       by: ['questionId', 'userId'],
+      private: true,
       tags: ({ questionId, userId }) => [all(questionId), voter(questionId, userId)],
     },
     analytics: { ttl: '5m', by: ['questionId'], tags: ({ questionId }) => [all(questionId), votes(questionId)] },
     participation: { ttl: '5m', by: ['questionId'], tags: ({ questionId }) => [all(questionId), votes(questionId)] },
-    trending: { ttl: '5m', by: [], tags: () => [TRENDING] },
+    trending: { ttl: '5m', by: [], popular: [{}], tags: () => [TRENDING] },
   },
   events: {
-    voteCast: ({ questionId, userId }) => [votes(questionId), voter(questionId, userId)],
+    voteCast: {
+      tags: ({ questionId, userId }) => [votes(questionId), voter(questionId, userId)],
+      refresh: ({ questionId }) => ({ results: [{ questionId }], voteCounts: [{ questionId }] }),
+    },
     questionOpened: questionChanged,
     questionClosed: questionChanged,
   },

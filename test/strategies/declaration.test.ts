@@ -182,7 +182,7 @@ describe('a strategy that brings its loaders', () => {
       [{ stock: ['7'] }, /shop\.warm: unknown entity "stock"/],
       [{ product: '7' }, /shop\.warm: product: "7"/],
       [{ product: [''] }, /shop:product: key\[0\]: "" identifies nothing/],
-      [undefined, /shop\.warm: undefined/],
+      ['product', /shop\.warm: "product"/],
     ]
     for (const [plan, message] of refused) {
       const error = await shop.warm(plan as { product: string[] }).catch((caught: unknown) => caught)

@@ -4,127 +4,57 @@ import { expect } from 'chai'
 import express from 'express'
 import request from 'supertest'
 import { type Cache, createCache } from '../../lib/cache.ts'
-import { parseDuration } from '../../lib/duration.ts'
 import { cacheMiddleware, cacheRoute, invalidateMiddleware } from '../../middleware/index.ts'
-import { community, type RoutePolicy, user, voting } from '../../strategies/index.ts'
+import { community, guildAnalytics, user, voting } from '../../strategies/index.ts'
+import { describeDomains } from '../contracts/domains.contract.ts'
+import { makeGate } from '../contracts/values.contract.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+import { until } from '../support/site.ts'
 
-/** A lifetime per entity, and which of them each event reaches. */
-interface Expectation {
-  readonly domain: object
-  readonly ttl: Readonly<Record<string, string>>
-  /** Each event with the entities it makes wrong. */
-  readonly events: Readonly<Record<string, readonly string[]>>
-}
-
-const ids = { communityId: '7', userId: '3', questionId: '9', address: '0xA' }
-const others = { communityId: '8', userId: '4', questionId: '10', address: '0xB' }
-
-const ofOnePost = ['posts', 'trending', 'activity']
-const ofOneMember = ['members', 'memberCount', 'activity']
-const ofOneQuestion = ['question', 'results', 'voteCounts', 'userVote', 'analytics', 'participation', 'trending']
-
-const expectations: Readonly<Record<string, Expectation>> = {
-  community: {
-    domain: community,
-    ttl: {
-      metadata: '1h',
-      config: '1h',
-      list: '5m',
-      posts: '5m',
-      trending: '5m',
-      members: '10m',
-      memberCount: '5m',
-      activity: '5m',
-    },
-    events: {
-      communityUpdated: ['metadata', 'config', 'list', 'posts', 'trending', 'members', 'memberCount', 'activity'],
-      postCreated: ofOnePost,
-      postUpdated: ofOnePost,
-      postDeleted: ofOnePost,
-      memberJoined: ofOneMember,
-      memberLeft: ofOneMember,
-    },
-  },
-  user: {
-    domain: user,
-    ttl: {
-      user: '1h',
-      profile: '2h',
-      friends: '30m',
-      settings: '1h',
-      preferences: '1h',
-      permissions: '15m',
-      sessions: '24h',
-      activity: '5m',
-      memberships: '30m',
-      wallet: '24h',
-    },
-    events: {
-      userUpdated: [
-        'user',
-        'profile',
-        'friends',
-        'settings',
-        'preferences',
-        'permissions',
-        'sessions',
-        'activity',
-        'memberships',
-      ],
-      friendsChanged: ['friends'],
-      roleChanged: ['permissions', 'memberships'],
-    },
-  },
-  voting: {
-    domain: voting,
-    ttl: {
-      question: '10m',
-      results: '30s',
-      voteCounts: '30s',
-      userVote: '1h',
-      analytics: '5m',
-      participation: '5m',
-      trending: '5m',
-    },
-    events: {
-      voteCast: ['results', 'voteCounts', 'userVote', 'analytics', 'participation'],
-      questionOpened: ofOneQuestion,
-      questionClosed: ofOneQuestion,
-    },
-  },
-}
-
-/** Entities that are about everybody. */
-const COMMON = ['list', 'trending']
-
-for (const [name, { domain, ttl, events }] of Object.entries(expectations)) {
-  describe(`the ${name} domain`, () => {
-    const policies = domain as Readonly<Record<string, RoutePolicy>>
-    const tagsOf = (domain as { events: Readonly<Record<string, (args: object) => readonly string[]>> }).events
-
-    it('has these entities and events', () => {
-      expect(Object.keys(domain).sort()).to.deep.equal([...Object.keys(ttl), 'events'].sort())
-      expect(Object.keys(tagsOf).sort()).to.deep.equal(Object.keys(events).sort())
-    })
-
-    for (const [entity, lifetime] of Object.entries(ttl)) {
-      it(`keeps ${entity} for ${lifetime}`, () => {
-        expect(parseDuration('ttl', policies[entity]?.ttl)).to.equal(parseDuration('ttl', lifetime))
-      })
-    }
-
-    for (const [event, reached] of Object.entries(events)) {
-      it(`lets ${event} reach ${reached.join(', ')} and nothing else`, () => {
-        const tags = tagsOf[event]?.(ids) ?? []
-        const touched = (params: Readonly<Record<string, string>>): readonly string[] =>
-          Object.keys(ttl).filter((entity) => policies[entity]?.tags({ params }).some((tag) => tags.includes(tag)))
-        expect(touched(ids)).to.have.members(reached)
-        expect(touched(others)).to.have.members(reached.filter((entity) => COMMON.includes(entity)))
-      })
-    }
+describe('the bulk invalidations of the domains', () => {
+  let cache: Cache
+  beforeEach(() => {
+    cache = createCache()
   })
-}
+  afterEach(() => cache.close())
+
+  const bind = () => {
+    let loads = 0
+    const load = async (): Promise<number> => ++loads
+    const analyses = guildAnalytics({ cache, load: { ghosts: load, roles: load } })
+    return async () => ({
+      ghosts: await analyses.ghosts({ guildId: 1, since: 'today' }),
+      roles: await analyses.roles({ guildId: 1, since: 'today' }),
+      otherGhosts: await analyses.ghosts({ guildId: 2, since: 'today' }),
+    })
+  }
+
+  it('drop everything of a guild', async () => {
+    const read = bind()
+    await read()
+    await cache.invalidate({ tags: ['guild:1'] })
+    expect(await read()).to.deep.equal({ ghosts: 4, roles: 5, otherGhosts: 3 })
+  })
+
+  it('drop one analysis of every guild', async () => {
+    const read = bind()
+    await read()
+    await cache.invalidate({ tags: ['analytics:ghosts'] })
+    expect(await read()).to.deep.equal({ ghosts: 4, roles: 2, otherGhosts: 5 })
+  })
+
+  it('drop everything of a community', async () => {
+    let loads = 0
+    const load = async (): Promise<number> => ++loads
+    const communities = community({ cache, load: { posts: load, config: load } })
+    await Promise.all([communities.posts({ communityId: 7 }), communities.config({ communityId: 7 })])
+    await communities.posts({ communityId: 8 })
+    await cache.invalidate({ tags: ['community:7'] })
+    expect(await communities.posts({ communityId: 8 })).to.equal(3)
+    expect(await communities.posts({ communityId: 7 })).to.equal(4)
+    expect(await communities.config({ communityId: 7 })).to.equal(5)
+  })
+})
 
 describe('the user domain over several users', () => {
   it('reaches the friend of a mutual friendship, and wallets that are named', () => {
@@ -170,8 +100,24 @@ function keepsItsPromise(makeCache: () => Promise<Cache>): void {
     expect(queries).to.equal(1)
     votes.set('yes', 2)
     await polls.onVoteCast({ questionId: 9, userId: 3 })
+    // Nobody has to ask.
+    await until(() => queries === 2)
     expect(await polls.results({ questionId: 9 })).to.deep.equal({ questionId: 9, votes: { yes: 2 } })
-    expect(queries).to.equal(2)
+  })
+
+  it('loads results again once for votes that come while it does', async () => {
+    const gate = makeGate<number>()
+    const polls = voting({ cache, load: { results: gate.loader } })
+    const vote = { questionId: 9, userId: 3 }
+    await polls.onVoteCast(vote)
+    await until(() => gate.calls === 1)
+    for (let votes = 0; votes < 5; votes++) await polls.onVoteCast(vote)
+    expect(gate.calls).to.equal(1)
+    gate.open(1)
+    await until(() => gate.calls === 2)
+    gate.open(6)
+    expect(await polls.results({ questionId: 9 })).to.equal(6)
+    expect(gate.calls).to.equal(2)
   })
 
   it('keeps the pages of one list apart and drops them together', async () => {
@@ -192,6 +138,7 @@ function keepsItsPromise(makeCache: () => Promise<Cache>): void {
 
 describe('strategies over memory', () => {
   keepsItsPromise(async () => createCache())
+  describeDomains('over memory', async () => createCache())
 })
 
 describeWithRedis('strategies over a real Redis', () => {
@@ -209,6 +156,7 @@ describeWithRedis('strategies over a real Redis', () => {
   }
 
   keepsItsPromise(connected)
+  describeDomains('over memory in front of Redis', connected)
 
   it('lets an event in one process reach the values of another', async () => {
     const [here, there] = [await connected(), await connected()]
