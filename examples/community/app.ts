@@ -1,6 +1,7 @@
 import express, { type Express, type Response, Router } from 'express'
 import { adminRouter, type Cache, cacheMiddleware, cacheRoute, invalidateMiddleware } from '../../middleware/index.ts'
 import { community, user, voting } from '../../strategies/index.ts'
+import { isConfirmed } from '../shared/confirmed.ts'
 import { problemResponder, routeNotFound } from '../shared/problem.ts'
 import type { CommunityDatabase } from './database/database.ts'
 import { cachedPolicies, uncachedPolicies } from './policies.ts'
@@ -56,7 +57,7 @@ function bindServices(cache: Cache, database: CommunityDatabase): Reads & Pick<Q
     results: votings.results,
     ...user({ cache, load }),
     // Where Redis is away a vote stands, and the cache goes on telling the others.
-    onVoteCast: (vote) => onVoteCast(vote).catch(() => undefined),
+    onVoteCast: (vote) => isConfirmed(onVoteCast(vote)),
   }
 }
 

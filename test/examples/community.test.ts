@@ -14,6 +14,7 @@ import { MIGRATIONS } from '../../examples/community/database/migrations.ts'
 import { prepareDatabase, prepareScratch } from '../../examples/community/database/prepare.ts'
 import type { SeedSize } from '../../examples/community/database/seed.ts'
 import { type Cache, createCache } from '../../middleware/index.ts'
+import { eventually } from '../support/sharing.ts'
 
 const SMALL: SeedSize = { communities: 24, users: 300, posts: 1_500, memberships: 900, questions: 30, votes: 2_000 }
 
@@ -381,6 +382,19 @@ describe('the community example', () => {
       expect(again.body.touched).to.deep.equal([])
       const left = await request.delete(`/communities/24/members/${user}`).expect(200)
       expect(left.body.touched).to.include('community:24:members')
+    })
+
+    it('has the results ready again after a vote, before anybody asks', async () => {
+      const runs = (): number => database.costs.get('GET /questions/:questionId/results')?.runs ?? 0
+      await request.get('/questions/2/results').expect(200)
+      const before = runs()
+      const [option] = (await request.get('/questions/2')).body.question.options
+      const { writeSeq } = (await request.post('/questions/2/votes').send({ userId: 5, optionId: option.id })).body
+      await eventually(() => runs() === before + 1)
+      const results = await request.get('/questions/2/results').expect(200)
+      expect(isHit(results)).to.equal(false)
+      expect(results.body.asOf).to.be.at.least(writeSeq)
+      expect(runs()).to.equal(before + 1)
     })
 
     it('shows permissions to their user only, from the cache, until the user joins', async () => {
