@@ -158,6 +158,11 @@ export class Loads {
     if (flight === undefined) return this.#run(load, { until })
     const claimed = this.#claim(full, spare, Math.min(waitMs, until - this.#engine.clock.monotonic()))
     const won = claimed instanceof Promise ? await claimed : claimed
+    if (won.kind !== 'found' && this.#engine.clock.monotonic() >= until) {
+      this.#flights.land(full, flight, undefined)
+      if (won.kind === 'won' && won.lease !== undefined) this.#engine.store.release(won.lease, 0)
+      throw timedOut(load)
+    }
     switch (won.kind) {
       case 'won':
         return this.#run(load, { until, flight, lease: won.lease })

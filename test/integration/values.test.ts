@@ -1,11 +1,6 @@
-import { createCache } from '../../lib/cache.ts'
-import type { CacheOptions } from '../../lib/cache-options.ts'
 import { describeService } from '../contracts/service.contract.ts'
-import type { CacheUnderTest } from '../contracts/values.contract.ts'
-import { FakeClock } from '../support/fake-clock.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
-
-let namespaces = 0
+import { serviceOn } from '../support/service-on-redis.ts'
 
 describeWithRedis('on a real Redis', () => {
   let server: RedisServer
@@ -14,24 +9,6 @@ describeWithRedis('on a real Redis', () => {
   })
   after(() => server.stop())
 
-  const make =
-    (options: CacheOptions) =>
-    async (more: CacheOptions = {}): Promise<CacheUnderTest> => {
-      const clock = new FakeClock()
-      const cache = createCache({
-        redis: server.url,
-        namespace: `values-${namespaces++}`,
-        leaseMs: 40,
-        deadlineMs: 1_000,
-        logger: { info() {}, warn() {} },
-        clock,
-        ...options,
-        ...more,
-      })
-      await cache.ready()
-      return { cache, clock }
-    }
-
-  describeService('memory in front of Redis', make({}))
-  describeService('Redis only', make({ memory: false }))
+  describeService('memory in front of Redis', (options) => serviceOn({ redis: server.url, ...options }))
+  describeService('Redis only', (options) => serviceOn({ redis: server.url, memory: false, ...options }))
 })
