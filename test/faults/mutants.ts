@@ -445,4 +445,28 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'for _, set in ipairs({ k.i, k.b, k.s }) do\n    if not ask(',
     partner: 'writes under way that were lost are told again',
   },
+  {
+    name: 'nofallbackjudge',
+    guard: 'what a fallback store has is judged',
+    file: 'lib/stores/fallbacks.ts',
+    find: 'await store.judge(found)',
+    replace: 'await found',
+    partner: 'a fallback store gives nothing of before an invalidation',
+  },
+  {
+    name: 'nofallbacksync',
+    guard: 'what a fallback store has is judged by who knows of all that was acknowledged',
+    file: 'lib/stores/redis.ts',
+    find: 'if (this.#clock.monotonic() >= mirror.ledger.provenUntil) await mirror.sync()',
+    replace: '',
+    partner: 'a fallback store gives nothing of before an invalidation that this process has not heard of',
+  },
+  {
+    name: 'nofallbackgrace',
+    guard: 'with Redis away what a fallback store has is used for as long only as memory may answer',
+    file: 'lib/stores/tiered.ts',
+    find: 'return this.#isProven(entry.key) ? this.#memory.judge(entry) : undefined',
+    replace: 'return this.#memory.judge(entry)',
+    partner: 'a fallback store gives nothing when Redis has been away for longer than it may be',
+  },
 ]

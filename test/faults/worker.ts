@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { createCache } from '../../lib/cache.ts'
 import { CLIENT_SETTINGS, type RedisOption } from '../../lib/redis.ts'
 import { Random } from '../fuzz/random.ts'
+import { MapStore } from '../support/map-store.ts'
 import { Authority } from './authority.ts'
 import type { RedisAddress, WorkerMessage, WorkerSettings } from './messages.ts'
 import { readPages, servePages } from './pages.ts'
@@ -30,6 +31,9 @@ const cache = createCache({
   // Who reads everything from Redis does it over several connections.
   poolSize: settings.memory === false ? 3 : 1,
   leaseMs: settings.leaseMs,
+  // It has all that was ever read, most of it long invalidated.
+  fallback: [new MapStore()],
+  staleIfRedisDown: 0,
   logger: { info() {}, warn() {} },
 })
 const authority = new Authority(settings.authority)

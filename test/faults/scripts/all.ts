@@ -1,4 +1,5 @@
 import { CHANGES } from './changes.ts'
+import { FALLBACKS } from './fallbacks.ts'
 import { FILLS } from './fills.ts'
 import { INVALIDATIONS } from './invalidations.ts'
 import { LEASES } from './leases.ts'
@@ -7,4 +8,12 @@ import type { Scripts } from './script.ts'
 import { WRITES } from './writes.ts'
 
 /** All of them, by name. */
-export const SCRIPTS: Scripts = { ...INVALIDATIONS, ...LEASES, ...FILLS, ...LOSSES, ...CHANGES, ...WRITES }
+export const SCRIPTS: Scripts = {
+  ...INVALIDATIONS,
+  ...LEASES,
+  ...FILLS,
+  ...LOSSES,
+  ...CHANGES,
+  ...WRITES,
+  ...FALLBACKS,
+}

@@ -136,7 +136,8 @@ export class World {
   }
 }
 
-export interface ProcessOptions extends Pick<CacheOptions, 'memory' | 'leaseMs' | 'deadlineMs' | 'partitions'> {
+export interface ProcessOptions
+  extends Pick<CacheOptions, 'memory' | 'leaseMs' | 'deadlineMs' | 'partitions' | 'fallback' | 'staleIfRedisDown'> {
   readonly isDeaf?: boolean
 }
 
