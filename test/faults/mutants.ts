@@ -130,15 +130,15 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'lib/values.ts',
     find: 'const receipt = await this.#invalidate(drafts.map(({ key }) => tagOf.key(key)))',
     replace:
-      'const ledger = this.#engine.store.ledger(drafts[0].full); const receipt = { tokens: new Map([[ledger, ledger.token]]) }',
+      'const ledger = this.#engine.store.ledger(this.#full(drafts[0].key)); const receipt = { tokens: new Map([[ledger, ledger.token]]) }',
     partner: 'a value that was set voids what is being filled',
   },
   {
     name: 'late-set',
     guard: 'of two values that are set at the same time the later one is kept',
     file: 'lib/values.ts',
-    find: 'const at = receipt.tokens.get(store.ledger(draft.full))',
-    replace: 'const at = store.ledger(draft.full).token',
+    find: 'const at = receipt.tokens.get(store.ledger(keeping.full))',
+    replace: 'const at = store.ledger(keeping.full).token',
     partner: 'a value that was set is not kept over one that was set after it',
   },
   {
@@ -224,9 +224,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'late-seq',
     guard: 'a fill counts as of the state in which its loader began',
-    file: 'lib/values.ts',
-    find: 'staleAt, deleteAt, at, fence })',
-    replace: 'staleAt, deleteAt, at: this.#at(key), fence })',
+    file: 'lib/loads.ts',
+    find: '{ written, at: run.at, fence:',
+    replace: '{ written, at: this.#ledger(full).token, fence:',
     partner: 'a fill counts as of its beginning',
   },
   {
@@ -272,9 +272,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'joinaway',
     guard: 'with Redis away nobody takes what was loaded before he came',
-    file: 'lib/values.ts',
-    find: '(isCurrent && this.#isCertain(load.key, flight))',
-    replace: 'this.#isCertain(load.key, flight)',
+    file: 'lib/loads.ts',
+    find: 'const isCertain = isCurrent && this',
+    replace: 'const isCertain = this',
     partner: 'nobody joins a flight of which nothing is known, Redis being away',
   },
   {
@@ -345,7 +345,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'noproof',
     guard: 'what was waited out is asked for once more before it is acknowledged',
     file: 'lib/stores/redis-invalidations.ts',
-    find: '(await mirror.stillHas(reached.token))',
+    find: '(await mirror.stillHas(token))',
     replace: 'true',
     partner: 'what was lost before it was acknowledged is not acknowledged',
   },
