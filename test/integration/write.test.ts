@@ -2,8 +2,12 @@ import { createCache } from '../../lib/cache.ts'
 import type { CacheOptions } from '../../lib/cache-options.ts'
 import type { CacheUnderTest } from '../contracts/values.contract.ts'
 import { describeWrites } from '../contracts/write.contract.ts'
+import { askRedis } from '../support/ask-redis.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { ageRegistry } from '../support/redis-registry.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+
+const PARTITIONS = [0, 1, 2, 3]
 
 let namespaces = 0
 
@@ -16,10 +20,14 @@ describeWithRedis('on a real Redis', () => {
 
   const make = (options: CacheOptions) => async (): Promise<CacheUnderTest> => {
     const clock = new FakeClock()
+    const namespace = `writes-${namespaces++}`
+    // Young ones would have every write wait for a lease.
+    await askRedis(server.port, (client) =>
+      Promise.all(PARTITIONS.map((partition) => ageRegistry(client, `{${namespace}:${partition}}:r`))),
+    )
     const cache = createCache({
       redis: server.url,
-      namespace: `writes-${namespaces++}`,
-      leaseMs: 40,
+      namespace,
       deadlineMs: 1_000,
       logger: { info() {}, warn() {} },
       clock,
@@ -31,5 +39,5 @@ describeWithRedis('on a real Redis', () => {
 
   describeWrites('memory in front of Redis', make({}))
   describeWrites('Redis only', make({ memory: false }))
-  describeWrites('Redis in partitions', make({ partitions: 4 }))
+  describeWrites('Redis in partitions', make({ partitions: PARTITIONS.length }))
 })
