@@ -1,3 +1,5 @@
+import type { RememberOptions } from '../../lib/values.ts'
+
 /** What is read and written: items of the service under keys, and pages over HTTP. Both are numbered, pages after items. */
 
 export interface Subject {
@@ -39,7 +41,22 @@ export function groupOf(number: number): string {
   return `group:${number % GROUPS}`
 }
 
-/** Some end so early that they are refreshed behind the reader's back all the time. */
-export function isShortLived({ number }: Subject): boolean {
-  return number % 8 === 0
+/** How the value of a subject is remembered: some end so early that they are loaded anew all the time, each in another way. */
+export function lifetimeOf({ number }: Subject): RememberOptions {
+  switch (number % 8) {
+    case 0:
+      return { ttl: '1s', staleWhileRevalidate: '1h' }
+    case 1:
+      return { ttl: '1s', staleIfError: '1h', softTimeoutMs: 20 }
+    case 2:
+      return { ttl: '2s', refreshAhead: 0.5 }
+    default:
+      return { ttl: '1h' }
+  }
+}
+
+/** May it be served when it is stale? */
+export function mayBeStale(subject: Subject): boolean {
+  const { staleWhileRevalidate, staleIfError } = lifetimeOf(subject)
+  return staleWhileRevalidate !== undefined || staleIfError !== undefined
 }

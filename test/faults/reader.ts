@@ -2,7 +2,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { Cache } from '../../lib/cache.ts'
 import type { Random } from '../fuzz/random.ts'
 import type { Authority } from './authority.ts'
-import { ITEM_SUBJECTS, isShortLived, type Subject } from './catalogue.ts'
+import { ITEM_SUBJECTS, lifetimeOf, type Subject } from './catalogue.ts'
 import { instant } from './history.ts'
 import type { Counts } from './messages.ts'
 import type { Recorder } from './recorder.ts'
@@ -60,8 +60,4 @@ export async function loadVersion(authority: Authority, random: Random, subject:
   const version = await authority.read(subject)
   await sleep(random.below(random.below(SLOW_ONE_IN) === 0 ? SLOW_MS : LOADER_MS))
   return version
-}
-
-function lifetimeOf(subject: Subject): { readonly ttl: string; readonly staleWhileRevalidate?: string } {
-  return isShortLived(subject) ? { ttl: '1s', staleWhileRevalidate: '1h' } : { ttl: '1h' }
 }

@@ -4,7 +4,7 @@ import { CacheError } from '../../lib/errors.ts'
 import type { Targets } from '../../lib/targets.ts'
 import type { Random } from '../fuzz/random.ts'
 import type { Authority } from './authority.ts'
-import { companionsOf, groupOf, isShortLived, SUBJECTS, type Subject, THROUGH_SUBJECTS } from './catalogue.ts'
+import { companionsOf, groupOf, mayBeStale, SUBJECTS, type Subject, THROUGH_SUBJECTS } from './catalogue.ts'
 import { instant } from './history.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -86,7 +86,7 @@ export class Writer {
     }
     if (way === 1) return this.#change(subject, targets)
     // What may be served stale would be.
-    return this.#invalidate([subject], targets, way === 2 && !isShortLived(subject))
+    return this.#invalidate([subject], targets, way === 2 && !mayBeStale(subject))
   }
 
   #invalidate(subjects: readonly Subject[], targets: Targets, soft: boolean = false): Write {
