@@ -1,5 +1,5 @@
-/** One guard that the promise hangs on, switched off, and the script that shows what follows. */
-export interface Mutant {
+/** One guard that a promise hangs on, switched off. */
+export interface Guard {
   readonly name: string
   /** What no longer happens. */
   readonly guard: string
@@ -7,6 +7,10 @@ export interface Mutant {
   /** Occurs exactly once in the file. */
   readonly find: string
   readonly replace: string
+}
+
+/** And the script that shows what follows. */
+export interface Mutant extends Guard {
   /** The script that must end with a breach. */
   readonly partner: string
 }

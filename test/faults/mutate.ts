@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Mutant } from './mutants.ts'
+import type { Guard, Mutant } from './mutants.ts'
 
 const run = promisify(execFile)
 
@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PARTS = [
   'lib',
   'middleware',
+  'strategies',
   'test/support',
   'test/faults',
   'test/fuzz',
@@ -35,7 +36,7 @@ export interface Verdict {
  *
  * @throws when the guard is not there, or more than once: then the table is no longer true
  */
-export async function mutated({ name, file, find, replace }: Mutant, root: string = ROOT): Promise<string> {
+export async function mutated({ name, file, find, replace }: Guard, root: string = ROOT): Promise<string> {
   const text = await readFile(join(root, file), 'utf8')
   const count = text.split(find).length - 1
   if (count !== 1) throw new Error(`Mutant ${name}: its text occurs ${count} times in ${file}: ${find}`)
@@ -44,15 +45,22 @@ export async function mutated({ name, file, find, replace }: Mutant, root: strin
 
 /** Run the partner of a mutant in a copy of the source without the guard. Never rejects. */
 export async function tryMutant(mutant: Mutant): Promise<Verdict> {
+  try {
+    return { mutant, breaches: await withoutGuard(mutant, (directory) => breachesIn(directory, mutant.partner)) }
+  } catch (error) {
+    return { mutant, breaches: [], fault: String(error) }
+  }
+}
+
+/** Do something in a copy of the source without the guard of a mutant. */
+export async function withoutGuard<T>(mutant: Guard, work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'cachewell-mutant-'))
   try {
     const text = await mutated(mutant)
     for (const part of PARTS) await cp(join(ROOT, part), join(directory, part), { recursive: true })
     await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
     await writeFile(join(directory, mutant.file), text)
-    return { mutant, breaches: await breachesIn(directory, mutant.partner) }
-  } catch (error) {
-    return { mutant, breaches: [], fault: String(error) }
+    return await work(directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
