@@ -1,4 +1,6 @@
 import { CacheError } from '../lib/errors.ts'
+import type { LoadContext } from '../lib/load-context.ts'
+import type { Loader } from '../lib/loads.ts'
 import { badOption } from '../lib/options.ts'
 
 /**
@@ -14,7 +16,7 @@ export interface Loads<A, T> {
   readonly place: string
   readonly loadMany: LoadMany<A, T>
   /** For a single value, where there is a loader for one. */
-  readonly load: ((args: A) => Promise<T> | T) | undefined
+  readonly load: ((args: A, context: LoadContext) => Promise<T> | T) | undefined
 }
 
 /**
@@ -33,19 +35,19 @@ export class Batches<A, T> {
   }
 
   /** Make a call for this key; `call` is given what loads, and may do without. */
-  async run(key: string, args: A, call: (load: () => Promise<T>) => Promise<T>): Promise<T> {
+  async run(key: string, args: A, call: (load: Loader<T>) => Promise<T>): Promise<T> {
     const batch = this.#current()
     batch.expect(key)
     try {
-      return await call(() => batch.ask(key, args))
+      return await call((context) => batch.ask(key, args, context))
     } finally {
       batch.settle(key)
     }
   }
 
   /** What loads this in the background, where no call waits for it. */
-  asking(key: string, args: A): () => Promise<T> {
-    return () => this.#current().ask(key, args)
+  asking(key: string, args: A): Loader<T> {
+    return (context) => this.#current().ask(key, args, context)
   }
 
   #current(): Batch<A, T> {
@@ -61,6 +63,7 @@ export class Batches<A, T> {
 
 interface Asked<A, T> {
   readonly args: A
+  readonly context: LoadContext
   resolve(value: T | PromiseLike<T>): void
   reject(error: unknown): void
 }
@@ -86,10 +89,10 @@ class Batch<A, T> {
     if (this.#undecided.delete(key)) this.#look()
   }
 
-  ask(key: string, args: A): Promise<T> {
+  ask(key: string, args: A, context: LoadContext): Promise<T> {
     this.#undecided.delete(key)
     return new Promise((resolve, reject) => {
-      this.#asked.push({ args, resolve, reject })
+      this.#asked.push({ args, context, resolve, reject })
       this.#look()
     })
   }
@@ -118,7 +121,7 @@ class Batch<A, T> {
     if (only === undefined) return
     const { load } = this.#loads
     if (asked.length === 1 && load !== undefined) {
-      void settleAll(asked, async () => [await load(only.args)])
+      void settleAll(asked, async () => [await load(only.args, only.context)])
     } else void settleAll(asked, () => this.#loadMany(asked.map(({ args }) => args)))
   }
 

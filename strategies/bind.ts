@@ -3,7 +3,7 @@ import { badOption, callback, duration, group, type OptionsOf, readOptions, unkn
 import type { WarmReport } from '../lib/warm-run.ts'
 import type { WarmItem, WarmOptions } from '../lib/warming.ts'
 import { BoundEntity, type EntityLoaders } from './bound-entity.ts'
-import { cacheReader } from './cache-aside.ts'
+import { cacheReader } from './cached-loader.ts'
 import { type Domain, loadsPerMinute, version } from './domain.ts'
 import type { AnyLoader, Entity } from './entity.ts'
 import { type DomainEvent, eventMethod, type Wanted } from './events.ts'
@@ -145,9 +145,9 @@ function loadersOf({ definition }: Entity, name: string, options: object): Entit
 }
 
 /** A loader, called as the method of its object that it is; undefined where there is none. */
-function loaderIn(loaders: object | undefined, name: string): EntityLoaders['load'] {
+function loaderIn(loaders: object | undefined, name: string): ((...args: unknown[]) => unknown) | undefined {
   const load: unknown = loaders === undefined ? undefined : Reflect.get(loaders, name)
-  return typeof load === 'function' ? (args) => load.call(loaders, args) : undefined
+  return typeof load === 'function' ? (...args) => load.apply(loaders, args) : undefined
 }
 
 /** The same loaders, no more often than a rate permits. */

@@ -1,10 +1,12 @@
 import type { Cache } from '../lib/cache.ts'
 import type { Duration } from '../lib/duration.ts'
+import type { LoadContext } from '../lib/load-context.ts'
+import type { Loader } from '../lib/loads.ts'
 import { badOption } from '../lib/options.ts'
 import type { RememberOptions } from '../lib/values.ts'
 import type { WarmItem } from '../lib/warming.ts'
 import { Batches, type LoadMany } from './batch.ts'
-import type { CachedLoader } from './cache-aside.ts'
+import type { CachedLoader } from './cached-loader.ts'
 import type { Entity } from './entity.ts'
 import { entityKey } from './entity-key.ts'
 
@@ -14,12 +16,10 @@ export interface EntityMethod<A, T> extends CachedLoader<A, T> {
   many(list: readonly A[]): Promise<T[]>
 }
 
-type Load = (args: unknown) => unknown
-
 /** What brings the values of an entity; one of the two there is. */
 export interface EntityLoaders {
-  readonly load: Load | undefined
-  readonly loadMany: Load | undefined
+  readonly load: ((args: unknown, context: LoadContext) => unknown) | undefined
+  readonly loadMany: ((list: readonly unknown[]) => unknown) | undefined
 }
 
 /** How an entity is kept. */
@@ -37,18 +37,20 @@ export class BoundEntity {
   readonly #entity: Entity
   readonly #keeping: Keeping
   readonly #lifetimes: RememberOptions
-  readonly #load: Load | undefined
+  readonly #load: EntityLoaders['load']
   readonly #batches: Batches<unknown, unknown> | undefined
 
   constructor(entity: Entity, keeping: Keeping, { load, loadMany }: EntityLoaders) {
     const { place, definition } = entity
-    const { stale, staleIfError } = definition
+    const { stale, staleIfError, refreshAhead, negativeTtl } = definition
     this.#entity = entity
     this.#keeping = keeping
     this.#lifetimes = {
       ttl: keeping.ttl ?? definition.ttl,
       ...(stale === undefined ? {} : { staleWhileRevalidate: stale }),
       ...(staleIfError === undefined ? {} : { staleIfError }),
+      ...(refreshAhead === undefined ? {} : { refreshAhead }),
+      ...(negativeTtl === undefined ? {} : { negativeTtl }),
     }
     this.#load = load
     this.#batches =
@@ -75,18 +77,18 @@ export class BoundEntity {
   async read(args: unknown): Promise<unknown> {
     const key = this.keyOf(args)
     const batches = this.#batches
-    if (batches === undefined) return this.#remember(key, args, () => this.#load?.(args))
+    if (batches === undefined) return this.#remember(key, args, (context) => this.#load?.(args, context))
     return batches.run(key, args, (ask) => this.#remember(key, args, ask))
   }
 
   /** @throws CacheError for arguments that identify nothing */
   warmItem(args: unknown): WarmItem {
     const key = this.keyOf(args)
-    const load = this.#batches?.asking(key, args) ?? ((): unknown => this.#load?.(args))
+    const load = this.#batches?.asking(key, args) ?? ((context: LoadContext): unknown => this.#load?.(args, context))
     return { ...this.#lifetimes, key, tags: this.#keeping.tagsOf(args), load }
   }
 
-  #remember(key: string, args: unknown, loader: () => unknown): Promise<unknown> {
+  #remember(key: string, args: unknown, loader: Loader<unknown>): Promise<unknown> {
     const { cache, tagsOf } = this.#keeping
     return cache.remember(key, { ...this.#lifetimes, tags: tagsOf(args) }, loader)
   }

@@ -1,5 +1,16 @@
 import type { Duration } from '../lib/duration.ts'
-import { badOption, callback, duration, oneOf, type Reader, readOptions, syncCallback, where } from '../lib/options.ts'
+import type { LoadContext } from '../lib/load-context.ts'
+import {
+  badOption,
+  callback,
+  duration,
+  oneOf,
+  type Reader,
+  readOptions,
+  share,
+  syncCallback,
+  where,
+} from '../lib/options.ts'
 import type { Id } from './names.ts'
 
 /** An entity is one kind of value of a domain: how long it is kept, what identifies it, and what makes it wrong. */
@@ -23,6 +34,10 @@ export interface EntityLifetimes {
   readonly stale?: Duration
   /** For so long after `ttl` the old value stands in for a load that fails. @default the cache's */
   readonly staleIfError?: Duration
+  /** Share of `ttl`, 0 to 1, after which what is read often is loaded anew in the background. @default never */
+  readonly refreshAhead?: number
+  /** How long a process remembers that the load failed or brought undefined. @default not at all */
+  readonly negativeTtl?: Duration
 }
 
 interface Identity<A> {
@@ -36,8 +51,8 @@ interface Identity<A> {
 }
 
 interface Loading<A> {
-  /** Brings the value when there is none. */
-  load?(args: A): unknown
+  /** Brings the value when there is none; the context says how it is to be kept, as with `cache.remember`. */
+  load?(args: A, context: LoadContext): unknown
   /**
    * Brings several values in one call: for each argument, in the same order, its value, undefined where there is none, or an
    * Error that is this one's failure.
@@ -64,6 +79,8 @@ const OPTIONS = {
   ttl: duration,
   stale: duration,
   staleIfError: duration,
+  refreshAhead: share,
+  negativeTtl: duration,
   private: oneOf(true),
   popular: where<readonly unknown[]>('a list of arguments', Array.isArray),
   by: where<string | readonly string[]>(

@@ -1,5 +1,6 @@
 export { type EntityMethod } from './bound-entity.ts'
-export { type CacheAsideOptions, type CachedLoader, cacheAside } from './cache-aside.ts'
+export { type CacheAsideOptions, cacheAside } from './cache-aside.ts'
+export type { CachedLoader } from './cached-loader.ts'
 export { type AdminEntities, type AdminEvents, admin } from './domains/admin.ts'
 export { type AiResponseEntities, type AiResponseEvents, aiResponse } from './domains/ai-response.ts'
 export { type BuildEntities, type BuildEvents, build } from './domains/build.ts'
@@ -13,7 +14,9 @@ export { type VotingEntities, type VotingEvents, voting } from './domains/voting
 export type { EntityDefinition } from './entity.ts'
 export type { EventDefinition } from './events.ts'
 export { type Id, tagName } from './names.ts'
+export { type RefreshAheadOptions, refreshAhead } from './refresh-ahead.ts'
 export type { RoutePolicy } from './route-policy.ts'
+export { type StaleWhileRevalidateOptions, staleWhileRevalidate } from './stale-while-revalidate.ts'
 export {
   type BoundStrategy,
   defineStrategy,

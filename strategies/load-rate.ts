@@ -19,10 +19,10 @@ export class LoadRate {
   }
 
   /** The same function; it throws `ERR_CACHE_RATE_LIMITED` where it may not run. */
-  limit<A, T>(run: (args: A) => T): (args: A) => T {
-    return (args) => {
+  limit<A extends readonly unknown[], T>(run: (...args: A) => T): (...args: A) => T {
+    return (...args) => {
       this.#count()
-      return run(args)
+      return run(...args)
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Cache, InvalidateResult } from '../lib/cache.ts'
 import type { Duration } from '../lib/duration.ts'
+import type { LoadContext } from '../lib/load-context.ts'
 import type { WarmReport } from '../lib/warm-run.ts'
 import type { WarmOptions } from '../lib/warming.ts'
 import { bindDomain } from './bind.ts'
@@ -39,7 +40,7 @@ export interface StrategyDefinition<E, V, R = None, M = None> {
 }
 
 /** Loaders by entity. */
-export type Loaders<E> = { readonly [K in keyof E]?: (args: E[K]) => unknown }
+export type Loaders<E> = { readonly [K in keyof E]?: (args: E[K], context: LoadContext) => unknown }
 
 /** Loaders of several values by entity; an Error at a position is the failure of that one. */
 export type ManyLoaders<E> = {

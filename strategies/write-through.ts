@@ -1,8 +1,8 @@
 import { badOption, callback, syncCallback } from '../lib/options.ts'
-import { type CacheAsideOptions, type CachedLoader, cachedLoader, lifetimesOf } from './cache-aside.ts'
+import { type CachedLoader, cachedLoader, type LoaderOptions, lifetimesOf } from './cached-loader.ts'
 
 /** Options of `writeThrough`. */
-export interface WriteThroughOptions<A, T> extends CacheAsideOptions<A, T> {
+export interface WriteThroughOptions<A, T> extends LoaderOptions<A, T> {
   /** Writes the value to the source. What it brings, if anything, is kept in place of the value. */
   save(args: A, value: Defined<T>): Promise<T | void> | T | void
   /** Tags of what else the write makes wrong, such as the lists that show the value. @default none */
@@ -38,7 +38,7 @@ const OPTIONS = {
  * await users.write('7', { name: 'Ada' })
  */
 export function writeThrough<A, T>(options: WriteThroughOptions<A, T>): WrittenLoader<A, T> {
-  const read = cachedLoader('writeThrough', options, OPTIONS)
+  const read = cachedLoader('writeThrough', options, { more: OPTIONS })
   if (options.save === undefined) throw badOption('writeThrough: save', options.save, OPTIONS.save.expects)
   const lifetimes = lifetimesOf(options)
   const write = async (args: A, value: Defined<T>): Promise<boolean> => {

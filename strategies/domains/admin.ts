@@ -32,7 +32,7 @@ const all = (subject: Id): string => tagName('admin', subject)
  * Figures for those who run the application: dashboards, analytics, reports, live metrics. They are for nobody else: on routes say
  * who may see them with a `scope`.
  *
- * A write makes all wrong that aggregates its subject. Where that is too often, do not tell of each: figures are then as old as their
+ * Reports are expensive: those that are read often are loaded anew after 48 min. A write makes all wrong that aggregates its subject. Where that is too often, do not tell of each: figures are then as old as their
  * lifetime.
  */
 export const admin: Strategy<AdminEntities, AdminEvents> = defineStrategy<AdminEntities, AdminEvents>({
@@ -40,7 +40,7 @@ export const admin: Strategy<AdminEntities, AdminEvents> = defineStrategy<AdminE
   entities: {
     dashboard: { ttl: '1m', by: ['subject'], private: true, tags: ({ subject }) => [all(subject)] },
     analytics: { ttl: '1h', by: ['subject'], private: true, tags: ({ subject }) => [all(subject)] },
-    report: { ttl: '1h', by: ['subject'], private: true, tags: ({ subject }) => [all(subject)] },
+    report: { ttl: '1h', refreshAhead: 0.8, by: ['subject'], private: true, tags: ({ subject }) => [all(subject)] },
     liveMetrics: { ttl: '5s', by: ['subject'], private: true, tags: ({ subject }) => [all(subject)] },
   },
   events: { subjectWritten: ({ subject }) => [all(subject)] },

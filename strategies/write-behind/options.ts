@@ -15,7 +15,7 @@ import {
   text,
 } from '../../lib/options.ts'
 import type { Size } from '../../lib/size.ts'
-import { cacheReader } from '../cache-aside.ts'
+import { cacheReader } from '../cached-loader.ts'
 
 /** Which write it is that is saved. */
 export interface SaveContext {

@@ -203,7 +203,7 @@ describe('policies on routes', () => {
   it('give a route its lifetime and tags, which the event of a write invalidates', async () => {
     await request(server).get('/communities/7/posts').expect('X-Cache', 'MISS').expect({ title: 'old' })
     const { headers } = await request(server).get('/communities/7/posts').expect('X-Cache', 'HIT')
-    expect(headers['cache-status']).to.match(/ttl=(300|299)/)
+    expect(headers['cache-status']).to.match(/ttl=(300|29\d)/)
     await request(server).get('/communities/8/posts').expect('X-Cache', 'MISS')
     title = 'new'
     await request(server).post('/communities/7/posts').expect(201)
@@ -214,7 +214,7 @@ describe('policies on routes', () => {
   it('let a route choose its own lifetime', async () => {
     await request(server).get('/brief/7').expect('X-Cache', 'MISS')
     const { headers } = await request(server).get('/brief/7').expect('X-Cache', 'HIT')
-    expect(headers['cache-status']).to.match(/ttl=(60|59)/)
+    expect(headers['cache-status']).to.match(/ttl=(60|5\d)/)
   })
 
   it('do not store a response whose route has no such parameter, and say why', async () => {
