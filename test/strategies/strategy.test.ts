@@ -270,6 +270,81 @@ describe('defineStrategy', () => {
     })
   }
 
+  describe('definitions', () => {
+    const entity = { ttl: 1, by: 'id', tags: () => [] }
+    const wrong: readonly [object | undefined, RegExp][] = [
+      [undefined, /defineStrategy: name: undefined/],
+      [{ name: 'a:b', entities: {}, events: {} }, /defineStrategy: name: "a:b"/],
+      [{ name: '', entities: {}, events: {} }, /defineStrategy: name: ""/],
+      [{ name: 'x', events: {} }, /x: entities: undefined/],
+      [{ name: 'x', entities: {} }, /x: events: undefined/],
+      [{ name: 'x', version: 0, entities: {}, events: {} }, /defineStrategy: version: 0/],
+      [{ name: 'x', entities: { 'a:b': entity }, events: {} }, /entities\.a:b/],
+      [{ name: 'x', entities: { a: { ...entity, ttl: undefined } }, events: {} }, /x:a: ttl: undefined/],
+      [{ name: 'x', entities: { a: { ...entity, ttl: 'long' } }, events: {} }, /x:a: ttl: "long" is not a duration/],
+      [{ name: 'x', entities: { a: { ...entity, tags: undefined } }, events: {} }, /x:a: tags: undefined/],
+      [{ name: 'x', entities: { a: { ...entity, by: undefined } }, events: {} }, /x:a: by: undefined.*`key`/],
+      [{ name: 'x', entities: { a: { ...entity, by: '' } }, events: {} }, /x:a: by: ""/],
+      [{ name: 'x', entities: { a: { ...entity, swr: 1 } }, events: {} }, /x:a: unknown option "swr"/],
+      [{ name: 'x', entities: { a: { ...entity, load: 1 } }, events: {} }, /x:a: load: 1/],
+      [{ name: 'x', entities: {}, events: { happened: 1 } }, /x: events\.happened: 1/],
+      [{ name: 'x', entities: {}, events: { happened: { tags: () => [] } } }, /x: events\.happened/],
+      [{ name: 'x', entities: {}, events: { a: () => [], A: () => [] } }, /onA/],
+      [{ name: 'x', entities: { onA: entity }, events: { a: () => [] } }, /entities\.onA/],
+    ]
+    for (const [definition, message] of wrong) {
+      it(`are refused with ${message.source}`, () => {
+        expect(() => defineStrategy(definition as Parameters<typeof defineStrategy>[0])).to.throw(CacheError, message)
+      })
+    }
+  })
+
+  it('refuses more tags than an entry may carry', async () => {
+    const tagged = (count: number) =>
+      defineStrategy({
+        name: 'x',
+        entities: {
+          a: { ttl: 1, by: 'id', tags: () => Array.from({ length: count }, String), load: (id: string) => id },
+        },
+        events: {},
+      })({ cache })
+    expect(await tagged(127).a('7')).to.equal('7')
+    const error = await tagged(128)
+      .a('8')
+      .catch((caught: unknown) => caught)
+    expect(error).to.be.instanceOf(CacheError)
+  })
+
+  it('refuses a key that is made of nothing', async () => {
+    const keyed = defineStrategy({
+      name: 'x',
+      entities: { a: { ttl: 1, key: (parts: readonly Id[]) => parts, tags: () => [], load: () => 1 } },
+      events: {},
+    })({ cache })
+    await keyed.a(['a:b', 'c%3Ad', 7])
+    expect(await keysOf(cache)).to.deep.equal(['x:a:a%3Ab:c%253Ad:7:v1'])
+    for (const parts of [[''], ['a', ''], [undefined], [Number.NaN], [{}], 'text', undefined]) {
+      const error = await keyed.a(parts as readonly Id[]).catch((caught: unknown) => caught)
+      expect(error)
+        .to.be.instanceOf(CacheError)
+        .with.property('message')
+        .that.matches(/^x:a: /)
+    }
+  })
+
+  it('goes on when what an event wants again cannot be said', async () => {
+    const errors: unknown[] = []
+    cache.on('error', ({ where, cause }) => errors.push([where, String(cause)]))
+    const eventful = defineStrategy({
+      name: 'x',
+      entities: { a: { ttl: 1, by: 'id', tags: () => ['a'], load: (id: string) => id } },
+      events: { happened: { tags: (id: string) => [id], refresh: () => ({ a: [''] }) } },
+    })({ cache })
+    expect(await eventful.onHappened('a')).to.include({ ack: 'memory' })
+    expect(errors).to.have.length(1)
+    expect(String(errors[0])).to.match(/^refresh,.*x:a: id: ""/)
+  })
+
   it('refuses an entity whose name a function has already', () => {
     const entity = { ttl: 1, by: [], tags: () => [] }
     for (const name of ['events', 'name', 'length', 'bind', 'then']) {
@@ -283,8 +358,18 @@ describe('tagName', () => {
     expect(tagName('community', 7, 'posts')).to.equal('community:7:posts')
   })
 
+  it('lets no part imitate another tag', () => {
+    const tags = [
+      tagName('user', '7:friends'),
+      tagName('user', 7, 'friends'),
+      tagName('user:7', 'friends'),
+      tagName('user', '7%3Afriends'),
+    ]
+    expect(tags).to.deep.equal(['user:7%3Afriends', 'user:7:friends', 'user%3A7:friends', 'user:7%253Afriends'])
+  })
+
   it('refuses a part that is missing', () => {
-    for (const part of [undefined, null, '', {}])
+    for (const part of [undefined, null, '', {}, Number.NaN])
       expect(() => tagName('community', part as Id)).to.throw(CacheError, /identifies nothing/)
   })
 })
