@@ -182,4 +182,12 @@ describeWithRedis('guild-analytics and guild-bot', function () {
     expect((await get(0, '/guilds/99/roles')).status).to.equal(404)
     expect((await get(0, '/guilds/1/roles?since=2d')).status).to.equal(400)
   })
+  it('go on when Redis is killed: the bot records, the web answers from the database', async () => {
+    await redis.kill9()
+    const { recorded, confirmed } = await bot.tell(TYPING)
+    expect(confirmed).to.equal(false)
+    for (const web of [0, 1]) {
+      expect((await get(web, '/guilds/1/ghosts?since=30d')).body.asOf).to.be.at.least(recorded)
+    }
+  })
 })
