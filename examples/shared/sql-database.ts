@@ -87,7 +87,7 @@ export class SqlDatabase {
 
   close(): void {
     if (!this.#connection.isOpen) return
-    for (const statement of this.#statements.values()) statement.finalize()
+    for (const statement of this.#statements.values()) finalize(statement)
     this.#statements.clear()
     this.#connection.close()
     this.#release()
@@ -111,5 +111,13 @@ export class SqlDatabase {
     for (let step = version; step < upTo; step++) {
       this.transaction(() => this.#connection.exec(`${migrations[step]}; PRAGMA user_version = ${step + 1}`))
     }
+  }
+}
+
+function finalize(statement: sqlite.Statement): void {
+  try {
+    statement.finalize()
+  } catch {
+    // It tells once more why its last run failed, which its caller has heard.
   }
 }
