@@ -145,9 +145,10 @@ export class Keeper {
   #ownFields(fields: Fields, { dropFields }: Permission): Fields {
     const { settings, outer } = this.#options
     const debug = settings.headers === 'debug'
-    return outer.remove(storableFields(fields)).filter(([name]) => {
+    return storableFields(fields).filter(([name]) => {
       const lower = name.toLowerCase()
-      return lower !== 'age' && !(debug && lower === 'x-cache') && !dropFields.includes(lower)
+      if (lower === 'age' || (debug && lower === 'x-cache')) return false
+      return !dropFields.includes(lower) && !outer.isUnchanged(lower)
     })
   }
 

@@ -33,7 +33,7 @@ export function fieldsOf(res: ServerResponse): [name: string, value: string][] {
 }
 
 /** Names in the case in which they were set; node's types do not know the method for responses, HTTP/2's lack it. */
-function rawNames(res: ServerResponse): readonly string[] {
+export function rawNames(res: ServerResponse): readonly string[] {
   const { getRawHeaderNames } = res as { getRawHeaderNames?(): string[] }
   return getRawHeaderNames === undefined ? res.getHeaderNames() : getRawHeaderNames.call(res)
 }

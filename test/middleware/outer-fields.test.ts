@@ -42,6 +42,15 @@ describe('OuterFields', () => {
     ])
   })
 
+  it('keeps what the handler has added to several lines', () => {
+    const res = response({ Link: ['</a>', '</b>'] })
+    const outer = new OuterFields(res)
+    res.appendHeader('Link', '</c>')
+    expect(outer.remove(fieldsOf(res)).map(([, value]) => value)).to.deep.equal(['</a>', '</b>', '</c>'])
+    outer.restore()
+    expect(res.getHeader('link')).to.deep.equal(['</a>', '</b>'])
+  })
+
   it('keeps what came only later', () => {
     const res = response()
     const outer = new OuterFields(res)
