@@ -1,4 +1,5 @@
-import { compare, type Lane, ratio } from '../compare.ts'
+import { compareCasts } from '../casts.ts'
+import { type Lane, ratio } from '../compare.ts'
 import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { isHit, NeverAnswered, type Wanted } from '../learn.ts'
 import type { Ask } from '../load.ts'
@@ -6,7 +7,7 @@ import { startPair } from '../pair.ts'
 import type { Context } from '../part.ts'
 import { SIZES, type SizeName } from '../payload.ts'
 import type { Section, Verdict } from '../section.ts'
-import { Servers } from '../server.ts'
+import type { Servers } from '../server.ts'
 
 const MOUNTING = { name: 'withCache', limit: 'node:http' } as const
 const AT_LEAST = 0.85
@@ -42,21 +43,22 @@ interface Measured {
 }
 
 async function measure({ size, coding }: Case, context: Context): Promise<Measured> {
-  await using servers = new Servers()
   const { name, limit } = MOUNTING
   const ask: Ask = { fields: { 'Accept-Encoding': coding } }
   const verdict = (figure: number): Verdict => {
     return { what: `A hit of ${size} in ${coding} by ${name}, of ${limit}`, figure, bar: { atLeast: AT_LEAST } }
   }
   const isCoded: Wanted = (answer) => isHit(answer) && answer.header('Content-Encoding') === coding
-  const pair = await startPair(servers, MOUNTING, { size: SIZES[size] }, ask, isCoded).catch(orNothing)
-  if (pair === undefined)
+  const lanesOf = async (servers: Servers): Promise<readonly Lane[]> => {
+    const { own, reference } = await startPair(servers, MOUNTING, { size: SIZES[size] }, ask, isCoded)
+    return [
+      { name: limit, server: reference, ask },
+      { name, server: own, ask },
+    ]
+  }
+  const rounds = await compareCasts(lanesOf, context).catch(orNothing)
+  if (rounds === undefined)
     return { rows: [[name, size, coding, 'not coded', '', '', '', '']], verdict: verdict(Number.NaN) }
-  const lanes: readonly Lane[] = [
-    { name: limit, server: pair.reference, ask },
-    { name, server: pair.own, ask },
-  ]
-  const rounds = await compare(lanes, context)
   const row = (lane: string, of?: string) => [lane, size, coding, ...cellsOf(rounds, lane), ratioCell(rounds, lane, of)]
   return { rows: [row(limit), row(name, limit)], verdict: verdict(ratio(rounds, name, limit)) }
 }

@@ -1,4 +1,5 @@
-import { compare, type Lane, type Rounds, ratio } from '../compare.ts'
+import { compareCasts } from '../casts.ts'
+import { type Lane, type Rounds, ratio } from '../compare.ts'
 import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { startPair } from '../pair.ts'
 import type { Context } from '../part.ts'
@@ -6,7 +7,7 @@ import { SIZES, type SizeName } from '../payload.ts'
 import { presentProxies } from '../proxies.ts'
 import { TWELVE_FIELDS, TWO_FIELDS } from '../requests.ts'
 import type { Section, Verdict } from '../section.ts'
-import { type Server, Servers } from '../server.ts'
+import type { Server, Servers } from '../server.ts'
 
 const MOUNTINGS = [
   { name: 'withCache', limit: 'node:http', atLeast: 0.85 },
@@ -32,10 +33,15 @@ export async function run(context: Context): Promise<Section> {
 }
 
 async function table(size: SizeName, context: Context): Promise<Pick<Section, 'rows' | 'verdicts'>> {
-  await using servers = new Servers()
-  const lanes = [...(await mountingLanes(servers, size)), ...(await varnishLanes(servers, size))]
-  const rounds = await compare(lanes, context)
-  const rows = lanes.map(({ name }) => [name, size, ...cellsOf(rounds, name), ratioCell(rounds, name, limitOf(name))])
+  const rounds = await compareCasts(async (servers) => {
+    return [...(await mountingLanes(servers, size)), ...(await varnishLanes(servers, size))]
+  }, context)
+  const rows = [...rounds.keys()].map((name) => [
+    name,
+    size,
+    ...cellsOf(rounds, name),
+    ratioCell(rounds, name, limitOf(name)),
+  ])
   return { rows, verdicts: verdictsOf(rounds, size) }
 }
 

@@ -1,12 +1,13 @@
 import { hasRedisServer, startRedis } from '../../test/support/redis-server.ts'
-import { compare, type Lane, ratio } from '../compare.ts'
+import { compareCasts } from '../casts.ts'
+import { type Lane, ratio } from '../compare.ts'
 import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { type Ask, load } from '../load.ts'
 import { startPair } from '../pair.ts'
 import type { Context } from '../part.ts'
 import { SIZES } from '../payload.ts'
 import type { Section } from '../section.ts'
-import { type Server, Servers } from '../server.ts'
+import type { Server, Servers } from '../server.ts'
 
 const MOUNTINGS = [
   { name: 'withCache, Redis only', limit: 'node:http, getBuffer by hand' },
@@ -32,24 +33,14 @@ export async function run(context: Context): Promise<Section> {
 }
 
 async function measure(redis: string, context: Context): Promise<Section> {
-  await using servers = new Servers()
   const keys = context.short ? FEW_KEYS : KEYS
-  const lanes: Lane[] = []
-  for (const mounting of MOUNTINGS) {
-    const { own, reference } = await startPair(servers, mounting, { size: SIZES['1 kB'], redis }, { keys })
-    for (const server of [own, reference]) await fill(server, { keys })
-    lanes.push(
-      { name: mounting.limit, server: reference, ask: { keys } },
-      { name: mounting.name, server: own, ask: { keys } },
-    )
-  }
-  const rounds = await compare(lanes, context)
+  const rounds = await compareCasts((servers) => lanesOf(servers, redis, keys), context)
   return {
     ...TABLE,
     note:
       `A body of 1 kB under ${keys} URLs in turn, memory off. The reference is \`ioredis.getBuffer\` by hand in the same place: a key ` +
       `per URL, the body as it is, no invalidation. The CPU time is the application's, without that of Redis.`,
-    rows: lanes.map(({ name }) => [
+    rows: [...rounds.keys()].map((name) => [
       name,
       ...cellsOf(rounds, name),
       ratioCell(rounds, name, MOUNTINGS.find((mounting) => mounting.name === name)?.limit),
@@ -60,6 +51,19 @@ async function measure(redis: string, context: Context): Promise<Section> {
       bar: { atLeast: 0.9 },
     })),
   }
+}
+
+async function lanesOf(servers: Servers, redis: string, keys: number): Promise<readonly Lane[]> {
+  const lanes: Lane[] = []
+  for (const mounting of MOUNTINGS) {
+    const { own, reference } = await startPair(servers, mounting, { size: SIZES['1 kB'], redis }, { keys })
+    for (const server of [own, reference]) await fill(server, { keys })
+    lanes.push(
+      { name: mounting.limit, server: reference, ask: { keys } },
+      { name: mounting.name, server: own, ask: { keys } },
+    )
+  }
+  return lanes
 }
 
 /** Ask until each key has been asked for. */
