@@ -4,7 +4,7 @@ import { Servers } from './server.ts'
 
 /**
  * How many processes each contestant has, one after the other: V8 settles differently in each, so that the same server may take
- * half as much again in the next.
+ * twice as much in the next.
  */
 const CASTS = 3
 

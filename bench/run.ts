@@ -24,7 +24,8 @@ const parts = partNames(asked).map((name) => ({ name, load: () => loadPart(name)
 const HOW_TO_READ =
   'CPU is user and system time of all processes of the server per request, the median of the rounds. Throughput and latency are ' +
   'medians of the half of the slices in which the server ran the most. A ratio is the median over the rounds of the capacity ' +
-  '(1 / CPU) to that of the reference in the same round; absolute figures are of this machine and this minute.'
+  '(1 / CPU) to that of the reference in the same round; absolute figures are of this machine and this minute. Where a bar is ' +
+  'close, the rounds are shared out among three processes of each server, one after the other.'
 
 installPeers()
 const header = `# Results of \`npm run bench\`\n\n${describeMachine()}\n\n${HOW_TO_READ}\n`
