@@ -8,6 +8,8 @@ import { until } from '../support/site.ts'
 export interface CacheUnderTest {
   readonly cache: Cache
   readonly clock: FakeClock
+  /** Of the metadata. @default 1 */
+  readonly partitions?: number
 }
 
 /** A loader that answers when it is told to. */
@@ -42,9 +44,10 @@ export function describeValues(title: string, make: () => Promise<CacheUnderTest
   describe(`Values: ${title}`, () => {
     let cache: Cache
     let clock: FakeClock
+    let partitions: number
     const outcomes: CacheEvents['outcome']['outcome'][] = []
     beforeEach(async () => {
-      ;({ cache, clock } = await make())
+      ;({ cache, clock, partitions = 1 } = await make())
       outcomes.length = 0
       cache.on('outcome', ({ outcome }) => outcomes.push(outcome))
     })
@@ -115,6 +118,8 @@ export function describeValues(title: string, make: () => Promise<CacheUnderTest
       })
 
       it('keeps the last of those that are set at the same time', async () => {
+        // A node of a Cluster that does not know the scripts yet is asked again, so that the first comes after the others.
+        await cache.set('k', 0)
         expect(await Promise.all([1, 2, 3].map((value) => cache.set('k', value)))).to.deep.equal([true, true, true])
         expect(await cache.get('k')).to.equal(3)
       })
@@ -501,7 +506,7 @@ export function describeValues(title: string, make: () => Promise<CacheUnderTest
       it('says how far it has reached', async () => {
         const result = await cache.invalidate({ tags: ['user'] })
         const ack = cache.engine.redis === undefined ? 'memory' : 'all'
-        expect(result).to.include({ ack, partitions: 1 })
+        expect(result).to.include({ ack, partitions })
         expect(result.elapsedMs).to.be.a('number').and.at.least(0)
       })
 

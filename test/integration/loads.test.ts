@@ -26,7 +26,7 @@ describeWithRedis('processes that share a Redis', () => {
   })
 
   const start = async (options: CacheOptions = {}): Promise<CacheUnderTest> => {
-    const started = await serviceOn({ redis: server.url, namespace, ...options })
+    const started = await serviceOn({ redis: server.url, namespace, leaseMs: 400, ...options })
     open.push(started.cache)
     return started
   }

@@ -1,4 +1,6 @@
+import type { CacheOptions } from '../../lib/cache-options.ts'
 import { describeService } from '../contracts/service.contract.ts'
+import type { CacheUnderTest } from '../contracts/values.contract.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { describeWithRedis } from '../support/redis-server.ts'
 import { serviceOn } from '../support/service-on-redis.ts'
@@ -11,10 +13,10 @@ describeWithRedis('on a Cluster', function () {
   })
   after(() => cluster.stop())
 
-  describeService('memory in front of it', (options) =>
-    serviceOn({ redis: { cluster: cluster.addresses }, ...options }),
-  )
-  describeService('the Cluster only', (options) =>
-    serviceOn({ redis: { cluster: cluster.addresses }, memory: false, ...options }),
-  )
+  const make = async (options: CacheOptions = {}): Promise<CacheUnderTest> => ({
+    ...(await serviceOn({ redis: { cluster: cluster.addresses }, leaseMs: 200, ...options })),
+    partitions: 16,
+  })
+  describeService('memory in front of it', make)
+  describeService('the Cluster only', (options) => make({ memory: false, ...options }))
 })

@@ -15,6 +15,8 @@ export async function serviceOn(options: CacheOptions): Promise<CacheUnderTest> 
   const clock = new FakeClock()
   const cache = createCache({
     namespace: freshNamespace(),
+    // Short: whoever does not answer an invalidation in time is waited for no longer.
+    leaseMs: 40,
     deadlineMs: 1_000,
     logger: { info() {}, warn() {} },
     clock,
