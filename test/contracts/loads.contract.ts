@@ -4,6 +4,7 @@ import type { CacheOptions } from '../../lib/cache-options.ts'
 import type { CacheEvents } from '../../lib/events.ts'
 import type { LoadContext } from '../../lib/load-context.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
+import { eventually } from '../support/sharing.ts'
 import { until } from '../support/site.ts'
 import { type CacheUnderTest, codeOf, makeGate } from './values.contract.ts'
 
@@ -132,8 +133,7 @@ export function describeLoads(make: (options?: CacheOptions) => Promise<CacheUnd
         })
         late?.ttl('1h').skip()
         expect(await cache.ttl('k')).to.equal(5)
-        expect(warnings).to.have.length(1)
-        expect(warnings[0]).to.include('after it had brought it')
+        expect(warnings.filter((text) => text.includes('after it had brought it'))).to.have.length(1)
       })
 
       it('aborts its signal when the cache is closed', async () => {
@@ -225,8 +225,7 @@ export function describeLoads(make: (options?: CacheOptions) => Promise<CacheUnd
         await cache.delete('old')
         gate.open(1)
         other.open(2)
-        await turns()
-        expect(await cache.remember('k', options, () => 5)).to.equal(1)
+        await eventually(async () => (await cache.get('k')) === 1)
         expect(await cache.get('old')).to.equal(undefined)
         expect(errors).to.deep.equal([])
       })
@@ -417,8 +416,9 @@ export function describeLoads(make: (options?: CacheOptions) => Promise<CacheUnd
         await cache.expire('expire', '3h')
         const left = await Promise.all(['set', 'remember', 'said', 'expire'].map((key) => cache.ttl(key)))
         expect(left).to.deep.equal([3_600, 3_600, 3_600, 3_600])
-        expect(warnings).to.have.length(1)
-        expect(warnings[0]).to.include('set: ttl: 2h is longer than maxTtl').and.include('1h')
+        const cut = warnings.filter((text) => text.includes('maxTtl'))
+        expect(cut).to.have.length(1)
+        expect(cut[0]).to.include('set: ttl: 2h is longer than maxTtl').and.include('1h')
       })
 
       it('are 30 days at most where nothing is said', async () => {

@@ -37,6 +37,13 @@ describe('Values', () => {
       'ERR_CACHE_BAD_OPTION',
       () => cache.remember('k', (() => 1) as never, () => 1),
     ],
+    ['a jitter above 1', 'ERR_CACHE_BAD_OPTION', () => cache.set('k', 1, { jitter: 1.5 })],
+    [
+      'a share that is no number',
+      'ERR_CACHE_BAD_OPTION',
+      () => cache.remember('k', { refreshAhead: '80%' as never }, () => 1),
+    ],
+    ['a time-out that is none', 'ERR_CACHE_BAD_DURATION', () => cache.remember('k', { hardTimeoutMs: -1 }, () => 1)],
     ['no loader', 'ERR_CACHE_BAD_OPTION', () => cache.remember('k', {}, undefined as never)],
   ] as const) {
     it(`refuses ${what}`, async () => {
@@ -49,6 +56,29 @@ describe('Values', () => {
     expect(String((result as PromiseRejectedResult).reason)).to.include('set: unknown option "swr"')
     const [other] = await Promise.allSettled([cache.remember('k', { expires: 1 } as never, () => 1)])
     expect(String((other as PromiseRejectedResult).reason)).to.include('Did you mean "ttl"?')
+  })
+
+  it('has the types of loaders, and those that a caller names', async () => {
+    const user = await cache.remember('types:user', { ttl: '1m' }, async ({ signal }) => {
+      return { id: 7, isAborted: signal.aborted }
+    })
+    const id: number = user.id
+    // @ts-expect-error a number is not what the loader brings
+    const text: string = user.id
+    const { value, source } = await cache.remember('types:list', { source: true }, () => ['a'])
+    const first: string | undefined = value[0]
+    // @ts-expect-error a value that is loaded comes from somewhere
+    const nowhere: undefined = source
+    const found = await cache.get<{ readonly id: number }>('types:user')
+    // @ts-expect-error there may be none
+    const sure: number = found.id
+    const many: readonly (string | undefined)[] = await cache.getMany<string>(['types:list'])
+    // @ts-expect-error a lifetime is no flag
+    const refused = codeOf(cache.remember('types:user', { ttl: true }, () => 1))
+    // @ts-expect-error a loader has no such word
+    const thrown = codeOf(cache.remember('types:other', {}, (load) => load.tll('1s')))
+    expect([id, text, first, nowhere, sure, many[0]]).to.deep.equal([7, 7, 'a', 'origin', 7, ['a']])
+    expect([await refused, await thrown]).to.deep.equal(['ERR_CACHE_BAD_DURATION', undefined])
   })
 
   it('warns once of what loaders bring that cannot be kept', async () => {
