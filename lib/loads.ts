@@ -114,7 +114,8 @@ export class Loads {
       const isUsable = flight.startedAt >= caller.at || isCertain
       const leftMs = isUsable ? lockLeftMs : lockLeftMs - LOCK_WAIT_MS + TURN_WAIT_MS
       if (leftMs <= 0) return this.#lead(load, spare, { waitMs: lockLeftMs, until })
-      const landing = await flight.wait(Math.min(leftMs, until - now))
+      // A timer may be early by the part of a ms: a run with so little time left would be for nothing.
+      const landing = await flight.wait(Math.min(leftMs, Math.ceil(until - now) + 1))
       if (landing === undefined) this.#abandonUnwaited(flight)
       if (landing === undefined || !isUsable) continue
       if (landing.kind === 'failed') throw landing.error
