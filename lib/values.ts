@@ -409,8 +409,8 @@ export class Values {
     const found = this.#engine.store.get(full)
     const source = found instanceof Promise || this.#engine.store.name === 'redis' ? 'redis' : 'memory'
     const entry = await found
-    const { fallbacks } = this.#engine
-    if (entry === undefined && fallbacks !== undefined) return { entry: await fallbacks.find(full), source: 'fallback' }
+    if (entry === undefined && this.#engine.fallbacks !== undefined)
+      return { entry: await this.#engine.fallbacks.find(full), source: 'fallback' }
     return { entry: entry?.kind === 'value' ? entry : undefined, source }
   }
 

@@ -32,6 +32,8 @@ async function useAll(a: Cache, b: Cache, breakEntry: () => Promise<void>): Prom
   await b.remember('r', { ttl: '1m', tags: ['t'] }, () => 2)
   expect(await a.get('r')).to.equal(2)
   await a.delete('l')
+  expect(await a.warm([{ key: 'r', value: 3 }], { name: 'popular', every: true })).to.include({ fresh: 1 })
+  expect(await b.warm([], { name: 'popular', every: true })).to.include({ skipped: 'recent' })
   expect((await a.entries()).entries.map(({ name }) => name)).to.deep.equal(['r'])
   expect(await a.health()).to.include({ status: 'pass' })
   await breakEntry()

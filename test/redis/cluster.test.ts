@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { createCache } from '../../lib/cache.ts'
+import type { CacheOptions } from '../../lib/cache-options.ts'
 import { askRedis } from '../support/ask-redis.ts'
+import { MapStore } from '../support/map-store.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { keysOf, type Monitor, monitorRedis, type Received } from '../support/redis-monitor.ts'
 import { describeWithRedis } from '../support/redis-server.ts'
@@ -31,7 +33,7 @@ describeWithRedis('an application on a Cluster', function () {
     await closeNodes()
   })
 
-  const start = async (options: { readonly memory?: false } = {}): Promise<Node> => {
+  const start = async (options: Pick<CacheOptions, 'memory' | 'fallback'> = {}): Promise<Node> => {
     const redis = { cluster: cluster.addresses }
     const node = await startNode(database, { redis, namespace, deadlineMs: 1_000, leaseMs: 500, ...options })
     await node.cache.ready()
@@ -89,6 +91,19 @@ describeWithRedis('an application on a Cluster', function () {
     expect(names.toSorted()).to.deep.equal(PATHS.toSorted())
   })
 
+  it('has from a fallback store what its nodes have lost, and nothing that was invalidated', async () => {
+    const store = new MapStore()
+    const [a, b] = [await start({ fallback: [store] }), await start({ memory: false, fallback: [store] })]
+    const keys = PATHS.map((path) => `value of ${path}`)
+    await a.cache.warm(keys.map((key, index) => ({ key, load: () => key, tags: [`mod:${index % 2}`] })))
+    await eventually(() => store.entries.size === keys.length)
+    await a.cache.engine.store.evict(keys.map((key) => `V 1 ${key}`))
+    await a.cache.invalidate({ tags: ['mod:1'] })
+    const expected = keys.map((key, index) => (index % 2 === 0 ? key : undefined))
+    for (const { cache } of [b, a]) expect(await cache.getMany(keys)).to.deep.equal(expected)
+    expect(b.cache.stats().fallbacks[0]).to.include({ hits: keys.length / 2, refused: keys.length / 2 })
+  })
+
   it('never sends one command to two slots, and no other command than those with keys of its own', async () => {
     monitor = await monitorRedis(cluster.nodes.map(({ port }) => port))
     const [a, b] = [await start(), await start({ memory: false })]
@@ -97,6 +112,7 @@ describeWithRedis('an application on a Cluster', function () {
     expect(await a.cache.setMany(items)).to.equal(true)
     expect(await b.cache.getMany(PATHS)).to.deep.equal(items.map(({ value }) => value))
     await b.cache.remember('r', { ttl: '1m' }, () => 1)
+    await b.cache.warm([{ key: 'w', value: 1 }], { name: 'popular', every: true })
     await a.cache.expire('/0', '1m')
     await a.cache.delete('/1')
     await a.cache.invalidate({ tags: ['t', 'u'], keys: ['/0', '/1'], urls: PATHS, pattern: '*9' })
