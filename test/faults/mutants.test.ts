@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { MUTANTS } from './mutants.ts'
 import { mutated } from './mutate.ts'
@@ -12,6 +13,11 @@ describe('the table of mutants', () => {
 
   it('names scripts that are there', () => {
     expect(MUTANTS.filter(({ partner }) => SCRIPTS[partner] === undefined)).to.deep.equal([])
+  })
+
+  it('is as long as the documentation says', async () => {
+    const page = await readFile(new URL('../../docs/coherence.md', import.meta.url), 'utf8')
+    expect(/each of the (\d+) guards/.exec(page)?.[1]).to.equal(String(MUTANTS.length))
   })
 
   it('names each mutant once', () => {

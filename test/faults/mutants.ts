@@ -146,6 +146,14 @@ export const MUTANTS: readonly Mutant[] = [
     partner: 'a value that was set is not kept over one that was set after it',
   },
   {
+    name: 'nonegative',
+    guard: 'that there is nothing is forgotten when somebody has written',
+    file: 'lib/negatives.ts',
+    find: "now < known.until && ledger.judgeFill(known.judged) === 'valid'",
+    replace: 'now < known.until',
+    partner: 'what was not there is looked for again after a write',
+  },
+  {
     name: 'noreceipt',
     guard: 'an invalidation waits for receipts, or for the leases of silent processes',
     file: 'lib/stores/redis-invalidations.ts',

@@ -167,6 +167,15 @@ export const FILLS: Scripts = {
     answer.release()
   },
 
+  'what was not there is looked for again after a write': async (world) => {
+    world.startEmpty()
+    const [writer, reader] = [await world.process(), await world.process({ negativeTtl: '1h' })]
+    await reader.read()
+    await reader.read()
+    await writer.write()
+    await reader.read()
+  },
+
   'a fill of a history that was lost is not kept': async (world) => {
     const filler = await world.process({ memory: false })
     await filler.invalidate({ tags: ['unused'] })

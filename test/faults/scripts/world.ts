@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { type Cache, createCache } from '../../../lib/cache.ts'
 import type { CacheOptions } from '../../../lib/cache-options.ts'
+import type { Duration } from '../../../lib/duration.ts'
 import { CacheError } from '../../../lib/errors.ts'
 import type { Targets } from '../../../lib/targets.ts'
 import { cacheMiddleware } from '../../../middleware/index.ts'
@@ -47,7 +48,7 @@ export class World {
   }
 
   /** Start a process, connected and knowing nothing. */
-  async process({ isDeaf = false, ...options }: ProcessOptions = {}): Promise<Process> {
+  async process({ isDeaf = false, negativeTtl = 0, ...options }: ProcessOptions = {}): Promise<Process> {
     const wire = new Wire({ port: this.#server.port, isDeaf })
     const cache = createCache({
       redis: wire.client,
@@ -58,7 +59,7 @@ export class World {
       logger: { info() {}, warn() {} },
       ...options,
     })
-    const process = new Process({ world: this, cache, wire, name: String(this.#processes.length) })
+    const process = new Process({ world: this, cache, wire, name: String(this.#processes.length), negativeTtl })
     this.#processes.push(process)
     await cache.ready()
     return process
@@ -139,6 +140,8 @@ export class World {
 export interface ProcessOptions
   extends Pick<CacheOptions, 'memory' | 'leaseMs' | 'deadlineMs' | 'partitions' | 'fallback' | 'staleIfRedisDown'> {
   readonly isDeaf?: boolean
+  /** How long it remembers that there is nothing. */
+  readonly negativeTtl?: Duration
 }
 
 interface Parts {
@@ -146,6 +149,7 @@ interface Parts {
   readonly cache: Cache
   readonly wire: Wire
   readonly name: string
+  readonly negativeTtl: Duration
 }
 
 /** A read whose loader or handler has read the database and goes on when told to. */
@@ -170,20 +174,22 @@ export class Process {
   readonly wire: Wire
   readonly #world: World
   readonly #name: string
+  readonly #negativeTtl: Duration
   #loaderHold: { readonly called: () => void; readonly until: Promise<void> } | undefined
   #server: Promise<Running> | undefined
 
-  constructor({ world, cache, wire, name }: Parts) {
+  constructor({ world, cache, wire, name, negativeTtl }: Parts) {
     this.#world = world
     this.cache = cache
     this.wire = wire
     this.#name = name
+    this.#negativeTtl = negativeTtl
   }
 
   /** Read an item through the cache. */
   async read(key = 0): Promise<number> {
     const at = instant()
-    const options = { ttl: '1h', tags: [tagOf(key), 'all'] }
+    const options = { ttl: '1h', tags: [tagOf(key), 'all'], negativeTtl: this.#negativeTtl }
     const version = (await this.cache.remember(nameOf(key), options, () => this.#load(key))) ?? 0
     this.#world.read(this.#name, key, version, at)
     return version
