@@ -75,24 +75,27 @@ export class ValueFormat {
   /** The value of an entry, a copy for each who asks; undefined, with an `error` event, where it cannot be read. */
   read<T>(entry: Entry): T | undefined {
     try {
-      return this.#read(entry) as T
+      return this.#readEntry(entry) as T
     } catch (cause) {
       this.#events.emit('error', { where: 'value', cause })
       return undefined
     }
   }
 
-  #read(entry: Entry): unknown {
+  /** What `write` has written. @throws what the serializer throws, and for what cannot be read */
+  parse(key: string, { data, form }: Written): unknown {
+    if (typeof data !== 'string') return fromBytes(form, data)
+    return form === 'json' ? JSON.parse(data) : this.#parseText(key, data)
+  }
+
+  #readEntry(entry: Entry): unknown {
     // Most are.
     if (typeof entry.value === 'string') return JSON.parse(entry.value)
     const value = entry.value as StoredValue
-    const form = formOf(value)
-    const data = dataOf(value)
-    if (typeof data !== 'string') return fromBytes(form, data)
-    return form === 'json' ? JSON.parse(data) : this.#parse(entry.name, data)
+    return this.parse(entry.name, { data: dataOf(value), form: formOf(value) })
   }
 
-  #parse(key: string, text: string): unknown {
+  #parseText(key: string, text: string): unknown {
     if (this.#serializer !== undefined) return this.#serializer.parse(text)
     throw new CacheError(
       'ERR_CACHE_BAD_OPTION',

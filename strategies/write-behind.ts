@@ -1,14 +1,14 @@
 import type { Duration } from '../lib/duration.ts'
 import { CacheError } from '../lib/errors.ts'
+import type { LoadContext } from '../lib/load-context.ts'
 import { badOption, integer, milliseconds, readOptions, text } from '../lib/options.ts'
 import { pause } from '../lib/pause.ts'
-import { cacheAside } from './cache-aside.ts'
-import type { CachedLoader } from './cached-loader.ts'
-import type { Buried, Head, QueueStats, Replayed } from './write-behind/backlog.ts'
+import { type CachedLoader, type Lifetimes, lifetimesOf } from './cached-loader.ts'
+import type { Buried, Head, Queued, QueueStats, Replayed } from './write-behind/backlog.ts'
 import { inTime } from './write-behind/in-time.ts'
 import { openQueue } from './write-behind/open-queue.ts'
 import { readWriteBehindOptions, type WriteBehindOptions, type WriteBehindSettings } from './write-behind/options.ts'
-import { decodePayload, encodePayload } from './write-behind/payload.ts'
+import { decodePayload, encodePayload, type Payload } from './write-behind/payload.ts'
 import { Turns } from './write-behind/turns.ts'
 import type { WriteQueue } from './write-behind/write-queue.ts'
 
@@ -94,51 +94,36 @@ export function writeBehind<A, T>(options: WriteBehindOptions<A, T>): WriteBehin
   })
 }
 
-/** What is queued could not be looked at. */
-class QueueUnreadable extends Error {
-  override readonly name = 'QueueUnreadable'
-}
-
 class Pattern<A, T> {
   readonly #options: WriteBehindOptions<A, T>
   readonly #settings: WriteBehindSettings
   readonly #queue: WriteQueue
-  readonly #cached: CachedLoader<A, T>
+  readonly #lifetimes: Lifetimes
   readonly #turns = new Turns()
   readonly #writing = new Set<Promise<unknown>>()
   readonly #forgetClosing: () => void
   #closed: Promise<void> | undefined
 
   constructor(options: WriteBehindOptions<A, T>, settings: WriteBehindSettings) {
-    const { cache, name, ttl, staleWhileRevalidate, staleIfError } = options
+    const { cache, name } = options
     this.#options = options
     this.#settings = settings
     this.#queue = openQueue(cache.engine, {
       name,
       settings,
-      save: (head) => this.#save(head),
+      save: (key, head) => this.#save(key, head),
       onDead: (key, cause) => this.#onDead(key, cause),
     })
-    this.#cached = cacheAside<A, T>({
-      cache,
-      key: (args) => options.key(args),
-      load: (args) => this.#load(args),
-      ...(ttl === undefined ? {} : { ttl }),
-      ...(staleWhileRevalidate === undefined ? {} : { staleWhileRevalidate }),
-      ...(staleIfError === undefined ? {} : { staleIfError }),
-      ...(options.tags === undefined ? {} : { tags: (args: A) => options.tags?.(args) ?? [] }),
-    })
+    this.#lifetimes = lifetimesOf(options)
     this.#forgetClosing = cache.engine.onClose(() => this.close())
   }
 
   async read(args: A): Promise<T> {
-    try {
-      return await this.#cached(args)
-    } catch (error) {
-      if (!(error instanceof QueueUnreadable)) throw error
-      // The database may lack what is queued: it answers, and nothing of that is kept.
-      return this.#options.load(args)
-    }
+    const { cache } = this.#options
+    const key = this.#key(args)
+    const tags = this.#options.tags?.(args)
+    const options = tags === undefined ? this.#lifetimes : { ...this.#lifetimes, tags }
+    return cache.remember(key, options, (context) => this.#load(key, args, context))
   }
 
   write(args: A, value: T): Promise<Written> {
@@ -149,14 +134,14 @@ class Pattern<A, T> {
     return writing
   }
 
-  forget(args: A): Promise<boolean> {
-    return this.#cached.forget(args)
+  async forget(args: A): Promise<boolean> {
+    return this.#options.cache.delete(this.#key(args))
   }
 
   async deadLetters(page: unknown): Promise<readonly DeadLetter<A, T>[]> {
     const { limit = 100, after } = readOptions('deadLetters', page, DEAD_LETTERS_OPTIONS)
     const buried = await this.#queue.backlog.buried(after === undefined ? 0 : versionOf(after), limit)
-    return buried.map((letter) => deadLetter<A, T>(letter))
+    return buried.map((letter) => this.#letter(letter))
   }
 
   async replay(id: string): Promise<Replayed> {
@@ -191,8 +176,8 @@ class Pattern<A, T> {
 
   async #write(args: A, value: T): Promise<Written> {
     const { cache, name } = this.#options
-    const key = this.#options.key(args).toWellFormed()
-    const payload = encodePayload(key, { args, value })
+    const key = this.#key(args)
+    const payload = encodePayload(cache.engine.format, key, { args, value })
     if (this.#closed !== undefined) throw new CacheError('ERR_CACHE_CLOSED', `writeBehind: ${name} is closed.`)
     const push = async (): Promise<number> => {
       const { version, isFirst } = await this.#queue.backlog.push(key, payload)
@@ -202,7 +187,7 @@ class Pattern<A, T> {
     await this.#untilReady()
     // Under its mark no process keeps or serves what it makes wrong, also if this one dies on the way.
     const version = await this.#turns.take(key, () => cache.change({ keys: [key] }, push, { strict: true }))
-    await this.#cached(args).catch(() => {})
+    await this.read(args).catch(() => {})
     return { id: String(version), version }
   }
 
@@ -214,16 +199,34 @@ class Pattern<A, T> {
   }
 
   /** The newest value that is queued, before the database: a value leaves the queue when the database has it. */
-  async #load(args: A): Promise<T> {
-    const queued = await this.#queue.backlog.newest(this.#options.key(args).toWellFormed()).catch((cause: unknown) => {
-      throw new QueueUnreadable('What is queued could not be read', { cause })
+  async #load(key: string, args: A, context: LoadContext): Promise<T> {
+    const { backlog } = this.#queue
+    const queued = await backlog.newest(key).catch(() => {
+      // The database may lack what is queued: it answers, and nothing of that is kept.
+      context.skip('queue away')
+      return undefined
     })
-    return queued === undefined ? this.#options.load(args) : decodePayload<A, T>(queued.payload).value
+    return queued === undefined ? this.#options.load(args) : this.#read(key, queued).value
   }
 
-  async #save({ version, payload, failures }: Head): Promise<void> {
-    const { args, value } = decodePayload<A, T>(payload)
+  async #save(key: string, head: Head): Promise<void> {
+    const { version, failures } = head
+    const { args, value } = this.#read(key, head)
     await this.#options.save(args, value, { id: String(version), version, attempt: failures + 1 })
+  }
+
+  #read(key: string, { payload }: Queued): Payload<A, T> {
+    return decodePayload<A, T>(this.#options.cache.engine.format, key, payload)
+  }
+
+  #key(args: A): string {
+    return this.#options.key(args).toWellFormed()
+  }
+
+  #letter(letter: Buried): DeadLetter<A, T> {
+    const { version, key, error, attempts } = letter
+    const failedAt = new Date(letter.failedAt).toISOString()
+    return { id: String(version), version, key, ...this.#read(key, letter), error, attempts, failedAt }
   }
 
   async #onDead(key: string, cause: unknown): Promise<void> {
@@ -256,11 +259,6 @@ class Pattern<A, T> {
     if (this.#queue.isWorker) await this.#drain(this.#settings.drainMs).catch(() => {})
     await this.#queue.close()
   }
-}
-
-function deadLetter<A, T>({ version, key, payload, error, attempts, failedAt }: Buried): DeadLetter<A, T> {
-  const { args, value } = decodePayload<A, T>(payload)
-  return { id: String(version), version, key, args, value, error, attempts, failedAt: new Date(failedAt).toISOString() }
 }
 
 function versionOf(id: string): number {

@@ -9,7 +9,7 @@ export interface Line {
   readonly backoffMs: number
   /** Epoch ms. */
   readonly now: () => number
-  save(head: Head): Promise<void>
+  save(key: string, head: Head): Promise<void>
   /** A write was buried. */
   onDead(key: string, cause: unknown): Promise<void>
   /** Whether to leave the rest to others. */
@@ -33,7 +33,7 @@ export async function drainKey(key: string, line: Line): Promise<number | undefi
     if (line.isStopping()) return 0
     let failure: { readonly cause: unknown } | undefined
     try {
-      await line.save(head)
+      await line.save(key, head)
     } catch (cause) {
       failure = { cause }
     }

@@ -3,18 +3,11 @@ import type { Guard } from '../mutants.ts'
 /** The guards of the queue; without any of them a run ends with a breach. */
 export const QUEUE_MUTANTS: readonly Guard[] = [
   {
-    name: 'nosweep',
-    guard: 'what a process has queued that died before it could ask for a job is found',
-    file: 'strategies/write-behind/bullmq.ts',
-    find: 'if (found.length > 0) await this.#add(',
-    replace: 'if (found.length < 0) await this.#add(',
-  },
-  {
     name: 'earlysettle',
     guard: 'a write leaves the queue when it is saved, and not before',
     file: 'strategies/write-behind/drain-key.ts',
-    find: 'await line.save(head)',
-    replace: 'await backlog.settle(key, head.version)\n      await line.save(head)',
+    find: 'await line.save(key, head)',
+    replace: 'await backlog.settle(key, head.version)\n      await line.save(key, head)',
   },
   {
     name: 'lastfirst',
@@ -35,8 +28,7 @@ export const QUEUE_MUTANTS: readonly Guard[] = [
     name: 'databasefirst',
     guard: 'a miss reads what is queued before the database',
     file: 'strategies/write-behind.ts',
-    find: 'return queued === undefined ? this.#options.load(args) : decodePayload<A, T>(queued.payload).value',
-    replace:
-      'return queued === undefined || true ? this.#options.load(args) : decodePayload<A, T>(queued.payload).value',
+    find: 'return queued === undefined ? this.#options.load(args)',
+    replace: 'return queued === undefined || true ? this.#options.load(args)',
   },
 ]
