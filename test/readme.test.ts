@@ -90,6 +90,10 @@ describe('PageRunner', () => {
     expect(await faultIn(`${fence}ts run\nconst a: number = 1\nthrow new Error('no' + a)\n${fence}\n`)).to.match(/no1/)
   }).timeout(20_000)
 
+  it('refuses a block whose assertion fails', async () => {
+    expect(await faultIn(`${fence}ts run\nconsole.assert(1 > 2)\n${fence}\n`)).to.match(/Assertion failed/)
+  }).timeout(20_000)
+
   it('refuses a block that is not marked', async () => {
     expect(await faultIn(`text\n\n${fence}js\n1\n${fence}\n`)).to.match(/^Line 3: mark the block/)
   })

@@ -78,8 +78,14 @@ export class PageRunner {
   }
 
   async #runScript(block: CodeBlock): Promise<void> {
-    const { status, output } = await capture(process.execPath, ['--import', tsx, this.#save(block)], this.#place)
+    const { status, output, stderr } = await capture(
+      process.execPath,
+      ['--import', tsx, this.#save(block)],
+      this.#place,
+    )
     if (status !== 0) throw new Error(`Line ${block.line}: the block ended with ${status}.\n${output}`)
+    // A failing console.assert ends nothing.
+    if (stderr.includes('Assertion failed')) throw new Error(`Line ${block.line}: ${stderr}`)
   }
 
   async #startApp(block: CodeBlock): Promise<void> {
@@ -189,11 +195,11 @@ function capture(
   command: string,
   args: readonly string[],
   cwd: string,
-): Promise<{ readonly status: number; readonly output: string }> {
+): Promise<{ readonly status: number; readonly output: string; readonly stderr: string }> {
   return new Promise((resolve) => {
     execFile(command, args, { cwd, env: environment(), timeout: 20_000 }, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
-      resolve({ status, output: status === 0 ? stdout : stdout + stderr })
+      resolve({ status, output: status === 0 ? stdout : stdout + stderr, stderr })
     })
   })
 }
