@@ -30,6 +30,7 @@ const TAKEN: readonly string[] = [
   'apply',
   'bind',
   'then',
+  '__proto__',
 ]
 
 /** The last part of keys: a number, or none. */

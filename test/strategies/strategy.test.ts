@@ -347,7 +347,7 @@ describe('defineStrategy', () => {
 
   it('refuses an entity whose name a function has already', () => {
     const entity = { ttl: 1, by: [], tags: () => [] }
-    for (const name of ['events', 'name', 'length', 'bind', 'then']) {
+    for (const name of ['events', 'name', 'length', 'bind', 'then', 'warm', 'on', 'forgetAll', '__proto__']) {
       expect(() => defineStrategy({ name: 'x', entities: { [name]: entity }, events: {} })).to.throw(CacheError, name)
     }
   })
