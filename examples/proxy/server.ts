@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { type Cache, cacheMiddleware, createCache, withCache } from '../../middleware/index.ts'
+import { type ListenOptions, listen } from '../shared/http-server.ts'
 import { answerError } from './errors.ts'
 import { dropConnectionFields } from './hop-by-hop.ts'
 import { makeProxy, type Proxy, type ProxyOptions } from './proxy.ts'
@@ -9,9 +9,7 @@ import { makeProxy, type Proxy, type ProxyOptions } from './proxy.ts'
 export const PROFILES = ['rfc', 'safe'] as const
 export const MOUNTS = ['app', 'front'] as const
 
-export interface ProxyServerOptions extends ProxyOptions {
-  /** 0 takes a free one. */
-  readonly port: number
+export interface ProxyServerOptions extends ProxyOptions, ListenOptions {
   /** False leaves the cache out. */
   readonly cached: boolean
   readonly profile: (typeof PROFILES)[number]
@@ -25,38 +23,24 @@ export interface RunningProxy {
   readonly close: () => Promise<void>
 }
 
-/** How long open requests may take to finish when the proxy is stopped. */
-const GRACE_MS = 1_000
-
 /** Take the port and answer. */
 export async function startProxy(options: ProxyServerOptions): Promise<RunningProxy> {
+  const { server, port, close } = await listen(options)
   const cache = options.cached ? createCache({ redis: false, namespace: 'proxy' }) : undefined
   const proxy = makeProxy(options)
   const listener = listenerOf(options, proxy, cache)
-  const server = createServer(listener)
   // Node would leave out what comes after the first thousand fields.
   server.maxHeadersCount = 0
+  server.on('request', listener)
   // The origin says whether to go on, not node.
   server.on('checkContinue', listener)
   server.on('checkExpectation', listener)
-  const release = async (): Promise<void> => {
-    proxy.close()
-    await cache?.close()
-  }
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(options.port, resolve)
-    })
-  } catch (error) {
-    await release()
-    throw error
-  }
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: async () => {
-      await closeServer(server)
-      await release()
+      await close()
+      proxy.close()
+      await cache?.close()
     },
   }
 }
@@ -82,14 +66,4 @@ function applicationOf(proxy: Proxy, cache: Cache, profile: ProxyServerOptions['
   app.use(proxy)
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => answerError(error, res))
   return app
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve())
-  })
-  server.closeIdleConnections()
-  const patience = setTimeout(() => server.closeAllConnections(), GRACE_MS)
-  await closed
-  clearTimeout(patience)
 }
