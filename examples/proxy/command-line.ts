@@ -5,6 +5,7 @@ import { MOUNTS, PROFILES, type ProxyServerOptions } from './server.ts'
 /** Something is wrong with the command line; the message says what, and what to write instead. */
 export class CommandLineError extends Error {
   override readonly name = 'CommandLineError'
+  readonly exitCode = 2
 }
 
 export const HELP = `node --import tsx examples/proxy/main.ts --origin URL [options]

@@ -3,10 +3,14 @@ export interface Running {
   readonly close: () => Promise<void>
 }
 
-/** Run until SIGINT or SIGTERM, then close; what goes wrong is one line and exit code 1. */
-export function runProgram(start: () => Promise<Running>): void {
+/**
+ * Run until SIGINT or SIGTERM, then close; what goes wrong is one line and the error's `exitCode`, else 1. A program that starts
+ * nothing ends.
+ */
+export function runProgram(start: () => Promise<Running | undefined>): void {
   start()
     .then((running) => {
+      if (running === undefined) return
       let stopping = false
       const stop = (): void => {
         if (stopping) return
@@ -21,7 +25,7 @@ export function runProgram(start: () => Promise<Running>): void {
 
 function fail(error: unknown): void {
   console.error(error instanceof Error ? error.message : String(error))
-  process.exit(1)
+  process.exit((error as { readonly exitCode?: number }).exitCode ?? 1)
 }
 
 /**
