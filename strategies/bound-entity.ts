@@ -3,7 +3,7 @@ import type { Duration } from '../lib/duration.ts'
 import type { LoadContext } from '../lib/load-context.ts'
 import type { Loader } from '../lib/loads.ts'
 import { badOption } from '../lib/options.ts'
-import type { RememberOptions } from '../lib/values.ts'
+import type { Remembered, RememberOptions } from '../lib/values.ts'
 import type { WarmItem } from '../lib/warming.ts'
 import { Batches, type LoadMany } from './batch.ts'
 import type { CachedLoader } from './cached-loader.ts'
@@ -12,6 +12,8 @@ import { entityKey } from './entity-key.ts'
 
 /** The method of an entity: its value for these arguments, kept or loaded. */
 export interface EntityMethod<A, T> extends CachedLoader<A, T> {
+  /** The same, and where it came from; `'origin'` is the loader. */
+  (args: A, options: { readonly source: true }): Promise<Remembered<T>>
   /** The values for these arguments, in order: one read of what is kept and one `loadMany` for the rest. Rejects when one fails. */
   many(list: readonly A[]): Promise<T[]>
 }
@@ -60,7 +62,9 @@ export class BoundEntity {
   }
 
   get method(): EntityMethod<unknown, unknown> {
-    return Object.assign(async (args: unknown) => this.read(args), {
+    const call = async (args: unknown, options?: { readonly source: true }): Promise<unknown> =>
+      this.read(args, options?.source)
+    return Object.assign(call as EntityMethod<unknown, unknown>, {
       forget: async (args: unknown): Promise<boolean> => this.#keeping.cache.delete(this.keyOf(args)),
       many: async (list: readonly unknown[]): Promise<unknown[]> => {
         if (!Array.isArray(list)) throw badOption(`${this.#entity.place}.many`, list, 'a list of arguments')
@@ -74,11 +78,16 @@ export class BoundEntity {
     return entityKey(this.#entity, args) + this.#keeping.suffix
   }
 
-  async read(args: unknown): Promise<unknown> {
+  async read(args: unknown, source?: true): Promise<unknown> {
     const key = this.keyOf(args)
-    const batches = this.#batches
-    if (batches === undefined) return this.#remember(key, args, (context) => this.#load?.(args, context))
-    return batches.run(key, args, (ask) => this.#remember(key, args, ask))
+    const remember = (loader: Loader<unknown>): Promise<unknown> => {
+      const { cache, tagsOf } = this.#keeping
+      const options = { ...this.#lifetimes, tags: tagsOf(args) }
+      return source === true
+        ? cache.remember(key, { ...options, source }, loader)
+        : cache.remember(key, options, loader)
+    }
+    return this.#batches?.run(key, args, remember) ?? remember((context) => this.#load?.(args, context))
   }
 
   /** @throws CacheError for arguments that identify nothing */
@@ -86,10 +95,5 @@ export class BoundEntity {
     const key = this.keyOf(args)
     const load = this.#batches?.asking(key, args) ?? ((context: LoadContext): unknown => this.#load?.(args, context))
     return { ...this.#lifetimes, key, tags: this.#keeping.tagsOf(args), load }
-  }
-
-  #remember(key: string, args: unknown, loader: Loader<unknown>): Promise<unknown> {
-    const { cache, tagsOf } = this.#keeping
-    return cache.remember(key, { ...this.#lifetimes, tags: tagsOf(args) }, loader)
   }
 }

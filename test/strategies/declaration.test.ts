@@ -90,6 +90,17 @@ describe('a strategy that brings its loaders', () => {
     expect(missing).to.be.instanceOf(CacheError)
   })
 
+  it('says where a value came from, when it is asked to', async () => {
+    const shop = makeShop().define({ cache })
+    const { value, source } = await shop.product('7', { source: true })
+    const product: Product = value
+    expect([product.price, source]).to.deep.equal([10, 'origin'])
+    expect(await shop.product('7', { source: true })).to.deep.equal({ value, source: 'memory' })
+    expect(await shop.page({ category: 'toys' }, { source: true })).to.deep.equal({ value: 'toys/1', source: 'origin' })
+    // An index is no option.
+    expect(await Promise.all(['7', '8'].map(shop.product))).to.deep.equal([value, { id: '8', price: 20 }])
+  })
+
   it('lets the application bring others', async () => {
     const { define, asked } = makeShop()
     const shop = define({ cache, load: { product: (id) => id.length, stock: (id) => `${id} pieces` } })
