@@ -1,6 +1,6 @@
-import express, { type Express, type Request, type Response } from 'express'
+import express, { type Express, type Request } from 'express'
 import { adminRouter, type Cache } from '../../middleware/index.ts'
-import { type BuildEntities, build } from '../../strategies/index.ts'
+import { build } from '../../strategies/index.ts'
 import { isConfirmed } from '../shared/confirmed.ts'
 import { choiceField, choiceParameter, idField, idParameter, pageParameter, textField } from '../shared/parameters.ts'
 import { found, problemResponder, routeNotFound } from '../shared/problem.ts'
@@ -11,26 +11,22 @@ export interface BuildsAppOptions {
   readonly cache: Cache
 }
 
-type EntityName = keyof BuildEntities
-
 const MAX_TITLE = 100
 const MAX_GUIDE = 10_000
 
 /** Builds to share: lists, details and classes stale-while-revalidate. Each answer says where its value came from. */
 export function createBuildsApp({ builds, cache }: BuildsAppOptions): Express {
-  const { onBuildCreated, onBuildUpdated, onBuildDeleted, onLiked } = build({ cache })
-  /** A GET handler whose answer is kept as the domain has it, and made from what `argsOf` finds in the request. */
-  const read = <A>(name: EntityName, argsOf: (req: Request) => A, load: (args: A) => object | undefined) => {
-    const { ttl, staleWhileRevalidate, tags } = build[name]
-    const lifetimes = staleWhileRevalidate === undefined ? { ttl } : { ttl, staleWhileRevalidate }
-    return async (req: Request, res: Response): Promise<void> => {
-      const args = argsOf(req)
-      const key = `${name}:${JSON.stringify(args)}`
-      const options = { ...lifetimes, tags: tags(req), source: true } as const
-      const { value, source } = await cache.remember(key, options, () => load(args))
-      res.json({ source, ...found(value, 'build') })
-    }
-  }
+  const site = build({
+    cache,
+    load: {
+      listings: ({ filters, page = 1 }) =>
+        builds.list({ class: CLASSES.find((name) => name === filters?.class), page }),
+      details: ({ buildId }) => builds.find(Number(buildId)),
+      classes: () => builds.classes(),
+      userBuilds: ({ userId }) => builds.writtenBy(Number(userId)),
+      likedBuilds: ({ userId }) => builds.likedBy(Number(userId)),
+    },
+  })
   const buildOf = (req: Request): Build => found(builds.find(idParameter(req, 'buildId')), 'build')
 
   const app = express()
@@ -38,67 +34,56 @@ export function createBuildsApp({ builds, cache }: BuildsAppOptions): Express {
   app.use('/cache', adminRouter({ cache }))
   app.use(express.json({ limit: '16kb' }))
 
-  const pageOf = (req: Request) => ({
-    class: choiceParameter(req, 'class', CLASSES),
-    page: pageParameter(req),
+  app.get('/builds', async (req, res) => {
+    const page = pageParameter(req)
+    const name = choiceParameter(req, 'class', CLASSES)
+    const asked = name === undefined ? { page } : { page, filters: { class: name } }
+    const { value, source } = await site.listings(asked, { source: true })
+    res.json({ source, builds: value })
   })
-  const idOf = (req: Request) => idParameter(req, 'buildId')
-  const userOf = (req: Request) => idParameter(req, 'userId')
-  app.get(
-    '/builds',
-    read('listings', pageOf, (page) => ({ builds: builds.list(page) })),
-  )
-  app.get(
-    '/builds/:buildId',
-    read('details', idOf, (id) => wrapped(builds.find(id))),
-  )
-  app.get(
-    '/classes',
-    read(
-      'classes',
-      () => 'all',
-      () => ({ classes: builds.classes() }),
-    ),
-  )
-  app.get(
-    '/users/:userId/builds',
-    read('userBuilds', userOf, (user) => ({ builds: builds.writtenBy(user) })),
-  )
-  app.get(
-    '/users/:userId/liked',
-    read('likedBuilds', userOf, (user) => ({ builds: builds.likedBy(user) })),
-  )
+  app.get('/builds/:buildId', async (req, res) => {
+    const { value, source } = await site.details({ buildId: idParameter(req, 'buildId') }, { source: true })
+    res.json({ source, build: found(value, 'build') })
+  })
+  app.get('/classes', async (_req, res) => {
+    const { value, source } = await site.classes({}, { source: true })
+    res.json({ source, classes: value })
+  })
+  app.get('/users/:userId/builds', async (req, res) => {
+    const { value, source } = await site.userBuilds({ userId: idParameter(req, 'userId') }, { source: true })
+    res.json({ source, builds: value })
+  })
+  app.get('/users/:userId/liked', async (req, res) => {
+    const { value, source } = await site.likedBuilds({ userId: idParameter(req, 'userId') }, { source: true })
+    res.json({ source, builds: value })
+  })
 
   app.post('/builds', async (req, res) => {
     const fields = { ...guideOf(req), class: choiceField(req, 'class', CLASSES), authorId: idField(req, 'authorId') }
     const id = builds.create(fields)
-    const confirmed = await isConfirmed(onBuildCreated({ buildId: id, userId: fields.authorId }))
+    const confirmed = await isConfirmed(site.onBuildCreated({ buildId: id, userId: fields.authorId }))
     res.status(201).json({ id, confirmed })
   })
   app.patch('/builds/:buildId', async (req, res) => {
     const { id, authorId } = buildOf(req)
     builds.update(id, guideOf(req))
-    res.json({ confirmed: await isConfirmed(onBuildUpdated({ buildId: id, userId: authorId })) })
+    res.json({ confirmed: await isConfirmed(site.onBuildUpdated({ buildId: id, userId: authorId })) })
   })
   app.delete('/builds/:buildId', async (req, res) => {
     const { id, authorId } = buildOf(req)
     builds.remove(id)
-    res.json({ confirmed: await isConfirmed(onBuildDeleted({ buildId: id, userId: authorId })) })
+    res.json({ confirmed: await isConfirmed(site.onBuildDeleted({ buildId: id, userId: authorId })) })
   })
   app.post('/builds/:buildId/likes', async (req, res) => {
     const { id } = buildOf(req)
     const userId = idField(req, 'userId')
     const isNew = builds.like(id, userId)
-    res.json({ confirmed: !isNew || (await isConfirmed(onLiked({ buildId: id, userId }))) })
+    res.json({ confirmed: !isNew || (await isConfirmed(site.onLiked({ buildId: id, userId }))) })
   })
 
   app.use(routeNotFound)
   app.use(problemResponder)
   return app
-}
-
-function wrapped(one: Build | undefined): object | undefined {
-  return one && { build: one }
 }
 
 function guideOf(req: Request): Pick<Build, 'title' | 'guide'> {
