@@ -3,7 +3,6 @@ import { type ListenOptions, listen } from '../shared/http-server.ts'
 import type { Running } from '../shared/program.ts'
 import { createGuildApp } from './app.ts'
 import { guildDatabase } from './database/guild-database.ts'
-import { seedGuilds } from './database/seed.ts'
 import { CACHE } from './guild-cache.ts'
 
 export interface GuildOptions extends ListenOptions {
@@ -18,7 +17,6 @@ export async function startGuildAnalytics(options: GuildOptions): Promise<Runnin
   const { server, port, close } = await listen(options)
   try {
     const database = guildDatabase(options.file)
-    seedGuilds(database)
     const cache = createCache({ redis: options.redis, ...CACHE })
     server.on('request', createGuildApp({ database, cache }))
     return {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createCache } from '../../middleware/index.ts'
 import { guildDatabase } from '../guild-analytics/database/guild-database.ts'
 import { CACHE } from '../guild-analytics/guild-cache.ts'
-import { dataDirectory, type Running, runProgram } from '../shared/program.ts'
+import { dataDirectory, runProgram } from '../shared/program.ts'
 import { guildBot } from './bot.ts'
 import { gatewayEvents } from './gateway.ts'
 
@@ -18,14 +18,13 @@ runProgram(async () => {
   }
   mkdirSync(dataDirectory(), { recursive: true })
   const cache = createCache({ redis, memory: false, ...CACHE })
-  void work(guildBot({ database: guildDatabase(join(dataDirectory(), 'guild.db')), cache }), cache)
-  return cache
+  const handle = guildBot({ database: guildDatabase(join(dataDirectory(), 'guild.db')), cache })
+  return { close: () => cache.close(), ended: work(handle) }
 })
 
-async function work(handle: ReturnType<typeof guildBot>, cache: Running): Promise<void> {
+async function work(handle: ReturnType<typeof guildBot>): Promise<void> {
   for await (const event of gatewayEvents(process.stdin)) {
     const answer = event instanceof Error ? { error: event.message } : await handle(event)
     console.log(JSON.stringify(answer))
   }
-  await cache.close()
 }

@@ -1,6 +1,8 @@
 /** Something that runs until it is closed. */
 export interface Running {
   readonly close: () => Promise<void>
+  /** Of what ends by itself, or cannot go on. */
+  readonly ended?: Promise<void>
 }
 
 /**
@@ -19,6 +21,7 @@ export function runProgram(start: () => Promise<Running | undefined>): void {
       }
       process.on('SIGINT', stop)
       process.on('SIGTERM', stop)
+      running.ended?.then(stop, fail)
     })
     .catch(fail)
 }

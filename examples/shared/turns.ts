@@ -1,7 +1,7 @@
 import { SqlDatabase, type SqlDatabaseOptions } from './sql-database.ts'
 
-/** How long a process waits for its turn. */
-const PATIENCE_MS = 2_000
+/** How long a process waits for its turn, such as while another fills the database. */
+const PATIENCE_MS = 10_000
 
 /** Runs a piece of work on a database that this process has to itself meanwhile. */
 export type Turns = <T>(work: (database: SqlDatabase) => T) => T
@@ -12,9 +12,9 @@ export type Turns = <T>(work: (database: SqlDatabase) => T) => T
  * a cache in front pays it once per lifetime.
  * @throws (the returned function) when another process does not end its turn in time
  */
-export function byTurns(file: string, options: Omit<SqlDatabaseOptions, 'patienceMs'>): Turns {
+export function byTurns(file: string, options: SqlDatabaseOptions): Turns {
   return (work) => {
-    const database = new SqlDatabase(file, { ...options, patienceMs: PATIENCE_MS })
+    const database = new SqlDatabase(file, { patienceMs: PATIENCE_MS, ...options })
     try {
       return work(database)
     } finally {

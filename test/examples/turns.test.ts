@@ -74,7 +74,8 @@ describe('a database that processes use by turns', function () {
     )
     try {
       await once(child.stdout as NodeJS.ReadableStream, 'data')
-      expect(counted).to.throw(`is in use by process ${child.pid}`)
+      const impatient = byTurns(file, { migrations: MIGRATIONS, patienceMs: 20 })
+      expect(() => impatient(() => undefined)).to.throw(`is in use by process ${child.pid}`)
     } finally {
       child.kill('SIGKILL')
     }
