@@ -61,14 +61,37 @@ export class Gauge {
   }
 }
 
+/** Something that will be there once, as a promise for those who ask: for most of what lands nobody does. */
+class Coming<T> {
+  #isHere = false
+  #value: T | undefined
+  #promise: Promise<T | undefined> | undefined
+  #resolve: ((value: T | undefined) => void) | undefined
+
+  /** It is here; the first one counts. */
+  arrive(value: T | undefined): void {
+    if (this.#isHere) return
+    this.#isHere = true
+    this.#value = value
+    this.#resolve?.(value)
+  }
+
+  get promise(): Promise<T | undefined> {
+    this.#promise ??= this.#isHere
+      ? Promise.resolve(this.#value)
+      : new Promise((resolve) => {
+          this.#resolve = resolve
+        })
+    return this.#promise
+  }
+}
+
 /** One run of a loader that others may wait for. */
 export class Flight<T> {
   readonly stamp: object
   readonly startedAt: number
-  readonly result: Promise<T | undefined>
-  readonly #first: Promise<T | undefined>
-  #resolve: (value: T | undefined) => void = () => {}
-  #resolveFirst: (value: T | undefined) => void = () => {}
+  readonly #result = new Coming<T>()
+  readonly #first = new Coming<T>()
   #early: T | undefined
   #waiters = 0
   /** Those who wait for any flight of the cache. */
@@ -78,18 +101,12 @@ export class Flight<T> {
     this.stamp = stamp
     this.startedAt = startedAt
     this.#all = all
-    this.result = new Promise((resolve) => {
-      this.#resolve = resolve
-    })
-    this.#first = new Promise((resolve) => {
-      this.#resolveFirst = resolve
-    })
   }
 
   /** Hand out what can be had before the end. */
   announce(value: T): void {
     this.#early = value
-    this.#resolveFirst(value)
+    this.#first.arrive(value)
   }
 
   /** What was handed out before the end. */
@@ -99,8 +116,8 @@ export class Flight<T> {
 
   /** Hand the result to everybody waiting; undefined sends each on its own way. */
   land(value: T | undefined): void {
-    this.#resolve(value)
-    this.#resolveFirst(value)
+    this.#result.arrive(value)
+    this.#first.arrive(value)
   }
 
   get waiters(): number {
@@ -115,12 +132,12 @@ export class Flight<T> {
 
   /** The result, or undefined when it has not come after the lock wait. Never rejects. */
   wait(timeoutMs: number): Promise<T | undefined> {
-    return this.#within(timeoutMs, this.result)
+    return this.#within(timeoutMs, this.#result.promise)
   }
 
   /** The same, or what is handed out before the end. */
   waitForFirst(timeoutMs: number): Promise<T | undefined> {
-    return this.#within(timeoutMs, this.#first)
+    return this.#within(timeoutMs, this.#first.promise)
   }
 
   #within(timeoutMs: number, coming: Promise<T | undefined>): Promise<T | undefined> {

@@ -382,12 +382,12 @@ export class Responses {
    * still on its way.
    */
   entryOf(fill: Fill, recorded: RecordedResponse, headers: RequestHeaders, length?: number): ResponseEntry | undefined {
-    const { cachedAt, staleAt, deleteAt, tags, coded, ...parts } = recorded
+    const { cachedAt, staleAt, deleteAt, tags, coded, vary } = recorded
     // A resource that is indexed keeps its answers without `Vary` as one more variant.
-    const varies = parts.vary.length > 0 || fill.index !== undefined
-    const key = varies ? keyOfVariant(fill.primary, parts.vary, headers) : fill.primary
+    const varies = vary.length > 0 || fill.index !== undefined
+    const key = varies ? keyOfVariant(fill.primary, vary, headers) : fill.primary
     if (key === undefined) return undefined
-    const value = storedResponse(parts, { coded, bodyLength: length })
+    const value = storedResponse(recorded, { coded, bodyLength: length })
     let size = key.length + value.body.length
     for (const one of value.coded) size += codedSize(one)
     for (const text of value.head) size += text.length

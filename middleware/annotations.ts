@@ -25,6 +25,8 @@ export interface Annotation {
   readonly refuse?: string
 }
 
+const NO_TAGS: readonly string[] = []
+
 /** All that options, routes and the handler say about one response, merged in one place: the handler over its route over options. */
 export class Annotations {
   readonly #settings: Settings
@@ -78,6 +80,12 @@ export class Annotations {
   tagsFor(fields: Fields, origin: string): readonly string[] | undefined {
     const groups = parseGroups(fieldValue(fields, 'cache-groups'))
     if (groups === undefined) return undefined
+    const named = tagsOf(fields)
+    const { statistics, events } = this.#settings.engine
+    if (groups.length === 0 && named.length === 0 && this.#tags.length === 0 && this.#taggers.length === 0) {
+      statistics.countTags(0, 0)
+      return NO_TAGS
+    }
     const tags = new Set([...this.#tags, ...groups.map((group) => tagOf.group(origin, group))])
     for (const tagger of this.#taggers) {
       const more: unknown = this.#ask('tags', () => tagger(callbackRequest(this.#req), this.#res))
@@ -88,12 +96,11 @@ export class Annotations {
       }
     }
     let dropped = 0
-    for (const tag of new Set(tagsOf(fields))) {
+    for (const tag of new Set(named)) {
       const name = tagOf.tag(tag)
       if (isTag(tag) && (tags.size < MAX_TAGS || tags.has(name))) tags.add(name)
       else dropped++
     }
-    const { statistics, events } = this.#settings.engine
     statistics.countTags(tags.size, dropped)
     if (dropped === 0) return [...tags]
     events.warnOnce(

@@ -129,9 +129,9 @@ export class Deposit {
   #place(fill: Fill | undefined, recorded: RecordedResponse, length?: number): Placed | undefined {
     if (fill === undefined) return undefined
     const { responses, headers, classify } = this.#options
-    const place = classify?.(recorded.fields) ?? { primary: fill.primary, tags: [] }
-    const there = { ...fill, primary: place.primary }
-    const tagged = { ...recorded, tags: [...recorded.tags, ...place.tags] }
+    const place = classify?.(recorded.fields)
+    const there = place === undefined ? fill : { ...fill, primary: place.primary }
+    const tagged = place === undefined ? recorded : { ...recorded, tags: [...recorded.tags, ...place.tags] }
     const entry = responses.entryOf(there, tagged, headers, length)
     return entry === undefined ? undefined : { fill: there, entry }
   }

@@ -17,7 +17,7 @@ import { codeLater, isNegotiated } from './coding.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { asSent, isBeyondAscii } from './head-encoding.ts'
 import { reasonOf } from './http2.ts'
-import { CONDITIONS, InnerRequest, RANGES } from './inner-request.ts'
+import { InnerRequest, RANGES, SELECTING } from './inner-request.ts'
 import type { TakeOver, Watcher, Window } from './intercept.ts'
 import { Keeper, type Kept, type NotKept } from './keeper.ts'
 import { OuterFields } from './outer-fields.ts'
@@ -115,6 +115,10 @@ export class Exchange implements Watcher {
   #fields: Fields = []
   #prepared: Head = new Map()
   #preparedStatus = 0
+  /** Of that head the values of `LATE`. */
+  #late: readonly string[] = []
+  /** Nobody else changes it on its way out. */
+  #isFinal = false
   /** The outcome is in the counters. */
   #reported = false
   #recording: Recording | undefined
@@ -129,24 +133,13 @@ export class Exchange implements Watcher {
   /** The response is somebody else's: nothing is recorded any more. */
   #done = false
 
-  constructor({
-    settings,
-    req,
-    res,
-    target,
-    credentials,
-    fill,
-    fillAtHead,
-    classify,
-    content,
-    ruleAtHead,
-    ...why
-  }: ExchangeOptions) {
+  constructor(options: ExchangeOptions) {
+    const { settings, req, res, target, credentials, fill, fillAtHead, classify, content, ruleAtHead } = options
     this.settings = settings
     this.credentials = credentials
     this.#req = req
     this.#res = res
-    this.#why = why
+    this.#why = options
     this.#headers = { ...req.headers }
     this.#annotations = new Annotations(settings, req, res)
     this.#outer = new OuterFields(res)
@@ -161,11 +154,11 @@ export class Exchange implements Watcher {
     this.#classify = classify
     this.#content = content
     this.#ruleAtHead = ruleAtHead
-    this.#deposit = this.#depositFor(fill, why.spare)
-    this.#substitute = this.#substituteOf(why)
+    this.#deposit = this.#depositFor(fill, options.spare)
+    this.#substitute = this.#substituteOf(options)
     this.#prepareRequest()
     ;(res as { [EXCHANGE]?: Exchange })[EXCHANGE] = this
-    res.once('close', () => this.#close())
+    res.on('close', () => this.#close())
   }
 
   /** What the request names here; undefined where it has no key. */
@@ -227,7 +220,7 @@ export class Exchange implements Watcher {
     if (res.getHeader('etag') === undefined) res.setHeader('ETag', weakEtag(whole, { weak: true }))
   }
 
-  beforeHead(whole: Buffer | undefined): void {
+  beforeHead(whole: Buffer | undefined, isFinal: boolean): void {
     if (this.#done) return
     const now = this.settings.engine.clock.now()
     const res = this.#res
@@ -244,7 +237,9 @@ export class Exchange implements Watcher {
     const decision = this.#decide(fields, length ?? 0, now)
     if ('refused' in decision) this.#refuse(status, decision)
     else this.#accept(status, decision, declared, whole)
-    for (const name of this.settings.targets) if (isForUs(name)) res.removeHeader(name)
+    for (const name of this.settings.targets) {
+      if (isForUs(name) && fieldValue(fields, name) !== undefined) res.removeHeader(name)
+    }
     if (this.#req.method === 'HEAD' && status === 200) this.#substitute?.heed(fields, now)
     if (isNegotiated(this.settings, { status, fields, length, decision })) this.#varyField.tell('Accept-Encoding')
     const headers = this.#ownConditions.length === 0 ? this.#headers : withOwnConditions(this.#headers)
@@ -253,7 +248,9 @@ export class Exchange implements Watcher {
     if (res.statusCode === 304 && this.#ownConditions.length > 0) this.#tellHeldTag(fields, now)
     this.#tell(status, decision, now)
     this.#fields = fields
-    this.#prepared = headOf(res)
+    this.#isFinal = isFinal
+    if (!isFinal) this.#prepared = headOf(res)
+    if (this.#kept !== undefined) this.#late = LATE.map((name) => String(res.getHeader(name)))
     this.#preparedStatus = res.statusCode
   }
 
@@ -285,7 +282,7 @@ export class Exchange implements Watcher {
     if (this.#kept === undefined || target === undefined) return
     if (res.statusCode !== this.#preparedStatus) return this.#drop(true)
     if (this.#fillAtHead !== undefined) this.#deposit.begin(this.#fillAtHead())
-    const fields = this.#changedSince()
+    const fields = this.#isFinal ? undefined : this.#changedSince()
     if (fields === undefined) return
     this.#fields = fields
     const decision = this.#keeper.again(this.#kept, fields, target)
@@ -301,19 +298,25 @@ export class Exchange implements Watcher {
   afterHead(): void {
     this.#inner.restore()
     if (this.#kept === undefined || this.#target === undefined) return
-    const fields = this.#changedSince(LATE)
-    if (fields !== undefined && 'refused' in this.#keeper.again(this.#kept, fields, this.#target)) this.#drop(true)
+    const changed = LATE.filter((name, index) => String(this.#res.getHeader(name)) !== this.#late[index])
+    const isRefused =
+      changed.length > 0 &&
+      'refused' in this.#keeper.again(this.#kept, this.#fieldsWith(new Set(changed)), this.#target)
+    if (isRefused) this.#drop(true)
     else this.#shareable = true
   }
 
-  /** The handler's fields with what others have made of these names (all) since we looked at the head; undefined: nothing. */
-  #changedSince(names?: readonly string[]): Fields | undefined {
+  /** The handler's fields with what others have made of them since we looked at the head; undefined: nothing. */
+  #changedSince(): Fields | undefined {
     const present = this.#res.getHeaders()
     const changed = new Set<string>()
-    for (const name of names ?? [...Object.keys(present), ...this.#prepared.keys()]) {
+    for (const name of [...Object.keys(present), ...this.#prepared.keys()]) {
       if (String(present[name]) !== String(this.#prepared.get(name)?.value)) changed.add(name)
     }
-    if (changed.size === 0) return undefined
+    return changed.size === 0 ? undefined : this.#fieldsWith(changed)
+  }
+
+  #fieldsWith(changed: ReadonlySet<string>): Fields {
     const isChanged = ([name]: readonly [string, string]): boolean => changed.has(name.toLowerCase())
     return [...this.#fields.filter((line) => !isChanged(line)), ...fieldsOf(this.#res).filter(isChanged)]
   }
@@ -385,13 +388,14 @@ export class Exchange implements Watcher {
     const question = this.#substitute?.question ?? []
     // VAL-4: Express never answers 304 to a request that says `no-cache`.
     const reload = question.length > 0 && directivesOf(this.#req.headers)?.noCache === true
-    this.#ask([...CONDITIONS, ...RANGES, ...(reload ? ['cache-control', 'pragma'] : [])], question)
-    this.#selects = [...CONDITIONS, ...RANGES].some((name) => this.#headers[name] !== undefined)
+    this.#ask(reload ? [...SELECTING, 'cache-control', 'pragma'] : SELECTING, question)
+    this.#selects = SELECTING.some((name) => this.#headers[name] !== undefined)
     this.#substitute?.limitWait()
   }
 
   /** Take fields from the request as the handler sees it, and put others in. */
   #ask(hidden: readonly string[], added: readonly (readonly [string, string])[]): void {
+    if (this.#ownConditions.length === 0) return this.#inner.change(hidden, added)
     const own = this.#ownConditions.filter(([name]) => !hidden.includes(name))
     this.#inner.change([...hidden, ...own.map(([name]) => name)], [...added, ...own])
   }
@@ -461,17 +465,15 @@ export class Exchange implements Watcher {
     const outOfPlay = forward === 'bypass' || forward === 'method'
     const refusal = 'refused' in decision ? decision.refused : undefined
     const why = stored || forward === 'method' ? undefined : (detail ?? refusal)
-    return {
-      hit: false,
-      forward,
-      ...(this.#res.statusCode === status ? {} : { forwardStatus: status }),
-      ...(stored ? { ttl: Math.floor((kept.staleAt - now) / 1_000) } : {}),
-      ...(outOfPlay && !stored ? {} : { stored }),
-      ...(collapsed === undefined ? {} : { collapsed }),
-      ...(why === undefined ? {} : { detail: why }),
-      ...(rule === undefined ? {} : { rule }),
-      ...(decision.rule === undefined ? {} : { storingRule: decision.rule }),
-    }
+    const outcome: Told = { hit: false, forward }
+    if (this.#res.statusCode !== status) outcome.forwardStatus = status
+    if (stored) outcome.ttl = Math.floor((kept.staleAt - now) / 1_000)
+    if (stored || !outOfPlay) outcome.stored = stored
+    if (collapsed !== undefined) outcome.collapsed = collapsed
+    if (why !== undefined) outcome.detail = why
+    if (rule !== undefined) outcome.rule = rule
+    if (decision.rule !== undefined) outcome.storingRule = decision.rule
+    return outcome
   }
 
   #report(key: string | undefined, outcome: Outcome): void {
@@ -507,6 +509,9 @@ export class Exchange implements Watcher {
     this.#patience = setTimeout(giveUp, this.settings.handlerTimeoutMs).unref()
   }
 }
+
+/** An outcome that is being put together. */
+type Told = { -readonly [Member in keyof Outcome]: Outcome[Member] }
 
 /** DV-4: a final answer that is no part, no error and no word about a condition. */
 function answersAnew(status: number): boolean {

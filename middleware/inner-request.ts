@@ -25,7 +25,8 @@ export class InnerRequest {
 
   /** Take these fields away and put those in: in every view of the request that node offers (NOD-17). */
   change(hidden: readonly string[], added: readonly (readonly [string, string])[]): void {
-    const names = hidden.filter((name) => this.#req.headers[name] !== undefined)
+    const { headers } = this.#req
+    const names = hidden.filter((name) => headers[name] !== undefined)
     if (names.length === 0 && added.length === 0) return
     // Node makes this view from the lines at its first use: later it would be of other lines.
     const { rawHeaders, headersDistinct } = this.#req as Viewed
@@ -67,8 +68,8 @@ export class InnerRequest {
 }
 
 /** DF-2: what the cache answers itself. */
-export const CONDITIONS: readonly string[] = ['if-none-match', 'if-modified-since']
 export const RANGES: readonly string[] = ['range', 'if-range']
+export const SELECTING: readonly string[] = ['if-none-match', 'if-modified-since', ...RANGES]
 
 /** How clients write the names of the fields that are put in. */
 const RAW_NAMES: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { ServerResponse } from 'node:http'
 import { HeadEncoding } from './head-encoding.ts'
 import { isHttp2, reasonOf, setReason, statusSent } from './http2.ts'
 import { applyFields } from './response-fields.ts'
@@ -13,8 +13,8 @@ import { applyFields } from './response-fields.ts'
 export interface Watcher {
   /** The head is about to be written: set fields. `whole` is the body when it comes in one piece. */
   setFields?(whole: Buffer | undefined): void
-  /** The head is complete: look at it. */
-  beforeHead?(whole: Buffer | undefined): void
+  /** The head is complete: look at it. `isFinal`: nobody else will change it before it goes out. */
+  beforeHead?(whole: Buffer | undefined, isFinal: boolean): void
   /** The head went out by the stream of HTTP/2, past everybody: of it only the status is known. In place of all the others. */
   unseen?(): void
   /** Which bytes of the handler's body the client gets, where not all of them; asked once, after all `beforeHead`. */
@@ -84,11 +84,15 @@ class Interception {
   readonly watchers: Watcher[] = []
   readonly #res: ServerResponse
   readonly #writeHead: ServerResponse['writeHead']
+  /** In its place. */
+  readonly #ownWriteHead: ServerResponse['writeHead']
   readonly #write: (...args: WriteArguments) => boolean
   readonly #end: (...args: WriteArguments) => ServerResponse
   readonly #flushHeaders: () => void
   readonly #destroy: ServerResponse['destroy']
   readonly #encoding: HeadEncoding
+  /** Nobody above us has a hand in writing the head. */
+  readonly #isPlain: boolean
   /** The watchers have seen the head. */
   #prepared = false
   #headWritten = false
@@ -114,7 +118,13 @@ class Interception {
     this.#flushHeaders = res.flushHeaders
     this.#destroy = res.destroy
     this.#encoding = new HeadEncoding(res)
-    res.writeHead = this.#onWriteHead.bind(this) as ServerResponse['writeHead']
+    this.#ownWriteHead = this.#onWriteHead.bind(this) as ServerResponse['writeHead']
+    this.#isPlain =
+      this.#writeHead === PLAIN.writeHead &&
+      this.#write === PLAIN.write &&
+      this.#end === PLAIN.end &&
+      this.#flushHeaders === PLAIN.flushHeaders
+    res.writeHead = this.#ownWriteHead
     res.write = this.#onWrite.bind(this) as ServerResponse['write']
     res.end = this.#onEnd.bind(this) as ServerResponse['end']
     res.flushHeaders = this.#onFlushHeaders.bind(this)
@@ -245,7 +255,8 @@ class Interception {
     this.#declared = this.#res.hasHeader('content-length')
     this.#window = undefined
     for (const watcher of this.watchers) watcher.setFields?.(whole)
-    for (const watcher of this.watchers) watcher.beforeHead?.(whole)
+    const isFinal = this.#isPlain && this.watchers.length === 1 && this.#res.writeHead === this.#ownWriteHead
+    for (const watcher of this.watchers) watcher.beforeHead?.(whole, isFinal)
     for (const watcher of this.watchers) this.#window ??= watcher.window?.()
     this.#encoding.partial = this.#window !== undefined
     const holds = this.watchers.map((watcher) => watcher.hold?.()).filter((hold) => hold !== undefined)
@@ -368,6 +379,8 @@ class Interception {
     for (const watcher of this.watchers) watcher.body?.(bytes, this.#encoding.isUtf8, false)
   }
 }
+
+const PLAIN = ServerResponse.prototype
 
 const NO_BYTES = Buffer.alloc(0)
 

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestHeaders } from '../lib/http/fields.ts'
 import { setReason } from './http2.ts'
-import { CONDITIONS, RANGES } from './inner-request.ts'
+import { SELECTING } from './inner-request.ts'
 import { type Original, type Watcher, watch } from './intercept.ts'
 import { headOf } from './response-fields.ts'
 import { secondPass, serverOf, without } from './second-pass.ts'
 
 /** Fields that a second pass on behalf of the same client does not carry: those that led to it. */
-const HIDDEN: ReadonlySet<string> = new Set([...CONDITIONS, ...RANGES])
+const HIDDEN: ReadonlySet<string> = new Set(SELECTING)
 
 export interface Rerun {
   readonly req: IncomingMessage

@@ -6,8 +6,9 @@ import { type InnerList, type Item, parseList } from 'structured-headers'
  * characters: a response whose groups cannot all be kept must not be stored, for an invalidation could miss it.
  */
 export function parseGroups(value: string | undefined): readonly string[] | undefined {
+  if (value === undefined) return NO_GROUPS
   const groups = new Set<string>()
-  for (const [group] of value === undefined ? [] : listOf(value)) {
+  for (const [group] of listOf(value)) {
     // GRP-1: all or nothing, and a Token is no String.
     if (typeof group !== 'string') return []
     groups.add(group)
@@ -18,6 +19,7 @@ export function parseGroups(value: string | undefined): readonly string[] | unde
   return [...groups]
 }
 
+const NO_GROUPS: readonly string[] = []
 const MAX_GROUPS = 128
 const MAX_LENGTH = 256
 

@@ -8,6 +8,7 @@ export function parseHttpDate(text: string, now: number): number | undefined {
   const value = trimOws(text)
   // No form is shorter than 24 or longer than 33 characters.
   if (value.length < 24 || value.length > 33) return undefined
+  if (value === lastText) return lastSecond * 1000
   const imf = IMF_FIXDATE.exec(value)
   if (imf !== null) return instant(Number(imf[3]), imf[2], imf[1], imf, 4)
   const asctime = ASCTIME.exec(value)

@@ -6,16 +6,32 @@ export type RequestHeaders = Readonly<Record<string, string | string[] | undefin
 
 /** All lines of one field in the order they came; names compare without case (RFC 9110 s. 5.1). */
 export function fieldLines(fields: Fields, name: string): string[] {
-  const wanted = name.toLowerCase()
   const lines: string[] = []
-  for (const [key, value] of fields) if (key.length === wanted.length && key.toLowerCase() === wanted) lines.push(value)
+  for (const [key, value] of fields) if (isSameName(key, name)) lines.push(value)
   return lines
 }
 
 /** The combined value of one field, undefined when it is absent. Not for `Set-Cookie` (RFC 9110 s. 5.3). */
 export function fieldValue(fields: Fields, name: string): string | undefined {
-  const lines = fieldLines(fields, name)
-  return lines.length === 0 ? undefined : lines.join(', ')
+  let combined: string | undefined
+  for (const [key, value] of fields) {
+    if (isSameName(key, name)) combined = combined === undefined ? value : `${combined}, ${value}`
+  }
+  return combined
+}
+
+/** Most fields that are looked for are not there: their names are told apart by length alone. */
+function isSameName(a: string, b: string): boolean {
+  return a.length === b.length && (a === b || a.toLowerCase() === b.toLowerCase())
+}
+
+/** Whether these are the names of the lines, one after the other and in this very case. */
+export function areNamed(fields: Fields, names: readonly string[]): boolean {
+  return fields.length === names.length && names.every((name, index) => name === fields[index]?.[0])
+}
+
+export function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, index) => text === b[index])
 }
 
 /** The combined value of a request field by its lower-case name, undefined when it is absent. */

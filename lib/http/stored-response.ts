@@ -1,7 +1,7 @@
 import { type CodedBody, type Coding, isCodable } from './content-coding.ts'
 import { parseHttpDate } from './dates.ts'
 import { parseEntityTag } from './entity-tag.ts'
-import type { Fields } from './fields.ts'
+import { areNamed, type Fields, isSameList } from './fields.ts'
 import { NOT_IN_304 } from './part-fields.ts'
 
 /** What a response is made of before it is kept (RFC 9111 s. 3); the codec writes and reads exactly this. */
@@ -141,7 +141,7 @@ export function assembledResponse(
   { coded = [], bodyLength: length = body.length }: AssemblyOptions = {},
 ): StoredResponse {
   const { fields, initialAge } = parts
-  const plan = headPlan(fields, parts.withheld)
+  const plan = planOf(fields, parts.withheld)
   const dated = valueAt(fields, plan.date)
   const modified = valueAt(fields, plan.lastModified)
   const generatedAt = dated === undefined ? undefined : parseHttpDate(dated, Number.NaN)
@@ -207,6 +207,17 @@ export function withBody(value: StoredResponse, body: Buffer, coded: readonly Co
 /** The same response with these codings of its body at hand. */
 export function withCodings(value: StoredResponse, coded: readonly CodedBody[]): StoredResponse {
   return { ...value, coded, representations: undefined }
+}
+
+// Responses that come one after the other have the same fields as a rule.
+let last:
+  | { readonly names: readonly string[]; readonly withheld: readonly string[]; readonly plan: HeadPlan }
+  | undefined
+
+function planOf(fields: Fields, withheld: readonly string[]): HeadPlan {
+  if (last !== undefined && areNamed(fields, last.names) && isSameList(withheld, last.withheld)) return last.plan
+  last = { names: fields.map(([name]) => name), withheld, plan: headPlan(fields, withheld) }
+  return last.plan
 }
 
 /** Which of these fields go where; `withheld`: names, lower-case, that go nowhere. */

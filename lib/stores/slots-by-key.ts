@@ -7,6 +7,9 @@ const PARTS = 64
 export class SlotsByKey {
   readonly #parts = Array.from({ length: PARTS }, () => new Map<string, number>())
   #size = 0
+  /** Of the key that was asked for last: a key that is stored has just been looked for. */
+  #lastKey = ''
+  #lastPart = partitionOf('', PARTS)
 
   get size(): number {
     return this.#size
@@ -29,6 +32,10 @@ export class SlotsByKey {
   }
 
   #partOf(key: string): Map<string, number> {
-    return this.#parts[partitionOf(key, PARTS)] as Map<string, number>
+    if (key !== this.#lastKey) {
+      this.#lastKey = key
+      this.#lastPart = partitionOf(key, PARTS)
+    }
+    return this.#parts[this.#lastPart] as Map<string, number>
   }
 }

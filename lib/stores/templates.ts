@@ -1,4 +1,5 @@
 import type { Entry, EntryKind, VariantIndex } from '../entry.ts'
+import { areNamed, isSameList } from '../http/fields.ts'
 import { type CommonHead, type HeadPlan, headPlan, type StoredResponse } from '../http/stored-response.ts'
 
 /**
@@ -35,6 +36,8 @@ export class Templates {
   readonly #bySignature = new Map<string, Kept>()
   readonly #byId = new Map<number, Kept>()
   readonly #freeIds: number[] = []
+  /** That of the last entry: the next one is like it as a rule. */
+  #last: Kept | undefined
   #bytes = 0
 
   /** Bytes of all templates. */
@@ -44,16 +47,21 @@ export class Templates {
 
   /** The template of an entry, used once more. */
   use(entry: Entry): Template {
+    if (this.#last === undefined || !describes(this.#last.template, entry)) this.#last = this.#find(entry)
+    this.#last.uses++
+    return this.#last.template
+  }
+
+  #find(entry: Entry): Kept {
     const signature = signatureOf(entry)
-    let kept = this.#bySignature.get(signature)
-    if (kept === undefined) {
-      kept = { template: templateOf(entry, this.#freeIds.pop() ?? this.#byId.size, signature), signature, uses: 0 }
-      this.#bySignature.set(signature, kept)
-      this.#byId.set(kept.template.id, kept)
-      this.#bytes += kept.template.bytes
-    }
-    kept.uses++
-    return kept.template
+    const known = this.#bySignature.get(signature)
+    if (known !== undefined) return known
+    const template = templateOf(entry, this.#freeIds.pop() ?? this.#byId.size, signature)
+    const kept = { template, signature, uses: 0 }
+    this.#bySignature.set(signature, kept)
+    this.#byId.set(template.id, kept)
+    this.#bytes += template.bytes
+    return kept
   }
 
   get(id: number): Template {
@@ -64,11 +72,32 @@ export class Templates {
   release(id: number): void {
     const kept = this.#byId.get(id) as Kept
     if (--kept.uses > 0) return
+    if (this.#last === kept) this.#last = undefined
     this.#byId.delete(id)
     this.#freeIds.push(id)
     this.#bySignature.delete(kept.signature)
     this.#bytes -= kept.template.bytes
   }
+}
+
+/** Whether this is the template of a response; that of anything else is found by its signature. */
+function describes({ incarnation, response }: Template, entry: Entry): boolean {
+  if (response === undefined || entry.kind !== 'response' || entry.incarnation !== incarnation) return false
+  const other = entry.value as StoredResponse
+  return (
+    response.status === other.status &&
+    response.reason === other.reason &&
+    response.audience === other.audience &&
+    response.alwaysValidate === other.alwaysValidate &&
+    response.staleWhileRevalidate === other.staleWhileRevalidate &&
+    response.staleIfError === other.staleIfError &&
+    response.staleIfDisconnected === other.staleIfDisconnected &&
+    response.mustRevalidate === other.mustRevalidate &&
+    response.immutable === other.immutable &&
+    isSameList(response.vary, other.vary) &&
+    isSameList(response.withheld, other.withheld) &&
+    areNamed(other.fields, response.names)
+  )
 }
 
 function signatureOf({ kind, incarnation, value }: Entry): string {
