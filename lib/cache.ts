@@ -1,4 +1,4 @@
-import type { Counters } from './analytics/statistics.ts'
+import type { Counters, Latency } from './analytics/statistics.ts'
 import type { CacheOptions } from './cache-options.ts'
 import { change } from './change.ts'
 import type { Duration } from './duration.ts'
@@ -81,6 +81,8 @@ export interface Stats {
   /** ISO 8601. */
   readonly timestamp: string
   readonly counters: Counters
+  /** Of requests; `remember` and its like are not timed. */
+  readonly latency: Latency
   readonly limits: Readonly<Record<LimitName, Limit>>
   readonly redis: {
     readonly configured: boolean
@@ -206,6 +208,7 @@ export class Cache extends Values {
       status: reachable ? 'healthy' : 'degraded',
       timestamp: new Date(clock.now()).toISOString(),
       counters,
+      latency: statistics.latency,
       limits: {
         memory: { limit: own.maxBytes, current: own.bytes, peak: own.peakBytes, refused: own.refused },
         flights: sum(flights, loads.flights),

@@ -245,6 +245,11 @@ export class Engine {
     this.statistics.count(outcome)
     if (this.events.has('outcome')) this.events.emit('outcome', { key, outcome })
   }
+
+  /** A request that came at `since` (monotonic ms) has its answer. */
+  time(outcome: Outcome, since: number): void {
+    this.statistics.time(outcome, this.clock.monotonic() - since)
+  }
 }
 
 interface Tiers {

@@ -56,6 +56,8 @@ export interface ExchangeOptions extends Why {
   readonly settings: Settings
   readonly req: IncomingMessage
   readonly res: ServerResponse
+  /** When the request came (monotonic ms); undefined where that is not measured. */
+  readonly arrivedAt?: number
   /** Undefined where the request has no key. */
   readonly target: FillTarget | undefined
   readonly credentials: Credentials | undefined
@@ -86,6 +88,7 @@ export class Exchange implements Watcher {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #why: Why
+  readonly #arrivedAt: number | undefined
   readonly #annotations: Annotations
   readonly #keeper: Keeper
   readonly #outer: OuterFields
@@ -140,6 +143,7 @@ export class Exchange implements Watcher {
     this.#req = req
     this.#res = res
     this.#why = options
+    this.#arrivedAt = options.arrivedAt
     this.#headers = { ...req.headers }
     this.#annotations = new Annotations(settings, req, res)
     this.#outer = new OuterFields(res)
@@ -199,6 +203,7 @@ export class Exchange implements Watcher {
     const now = settings.engine.clock.now()
     const { method, headers } = this.#req
     replay({ method, headers, res: this.#res, settings }, entry, outcome, now)
+    this.#time(outcome)
     if (entry.value.codable) codeLater(settings, entry, this.#headers)
   }
 
@@ -477,8 +482,15 @@ export class Exchange implements Watcher {
   }
 
   #report(key: string | undefined, outcome: Outcome): void {
-    if (this.#why.background !== true && !this.#reported) this.settings.engine.report(key, outcome)
+    if (this.#why.background !== true && !this.#reported) {
+      this.settings.engine.report(key, outcome)
+      this.#time(outcome)
+    }
     this.#reported = true
+  }
+
+  #time(outcome: Outcome): void {
+    if (this.#arrivedAt !== undefined) this.settings.engine.time(outcome, this.#arrivedAt)
   }
 
   #drop(remember: boolean): void {

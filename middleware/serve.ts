@@ -211,6 +211,7 @@ function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: numbe
   settings.engine.report(visit.primary, outcome)
   if (settings.onHit !== undefined) tellHit(settings, visit.req, visit.res, outcome)
   replay(client, entry, outcome, now)
+  settings.engine.time(outcome, visit.arrivedAt)
   // What is still being made has no body yet.
   if (entry.value.codable && client === visit) codeLater(settings, entry, visit.headers)
 }
@@ -388,10 +389,10 @@ function unfilled(visit: Visit, why: Why): void {
 }
 
 function passOn(visit: Visit, fill: Fill | undefined, why: Why): void {
-  const { settings, req, res, own, classes, credentials, uri, path, content } = visit
+  const { settings, req, res, arrivedAt, own, classes, credentials, uri, path, content } = visit
   const target = { primary: own, uri, path }
   const classify = classes === undefined ? undefined : (fields: Fields) => placeOf(visit, classes, fields)
-  const exchange = new Exchange({ settings, req, res, target, credentials, fill, classify, content, ...why })
+  const exchange = new Exchange({ settings, req, res, arrivedAt, target, credentials, fill, classify, content, ...why })
   hideStrippedQuery(req, settings)
   visit.mount.prepare?.(exchange)
   watch(res, exchange)

@@ -22,6 +22,8 @@ export class Visit implements Received, FillTarget, Client {
   readonly isPlain: boolean
   /** Undefined where what is behind is known by itself. */
   readonly next: Pass | undefined
+  /** When it came (monotonic ms). */
+  readonly arrivedAt: number
   primary = ''
   /** The key of this URL alone, where `primary` may be that of a class of URLs. */
   own = ''
@@ -37,6 +39,7 @@ export class Visit implements Received, FillTarget, Client {
   constructor(mount: Mount, req: IncomingMessage, res: ServerResponse, isPlain: boolean, next: Pass | undefined) {
     this.mount = mount
     this.settings = mount.settings
+    this.arrivedAt = mount.settings.engine.clock.monotonic()
     this.req = req
     // Read once: on a request of Express each reading takes as long as finding the entry.
     this.method = req.method ?? ''

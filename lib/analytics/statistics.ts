@@ -1,6 +1,7 @@
 import type { Bound } from '../lease.ts'
 import { type Outcome, resultOf } from '../outcome.ts'
 import { MAX_TAGS } from '../targets.ts'
+import { Histogram, type LatencyStats } from './histogram.ts'
 
 /** Counters since the start, one per outcome and fault. */
 export interface Counters {
@@ -25,6 +26,14 @@ export interface Counters {
   readonly errors: number
 }
 
+/** How long requests took, by what was done with them. */
+export interface Latency {
+  /** From their arrival until the stored answer was given to node. */
+  readonly hit: LatencyStats
+  /** From their arrival until the handler, or whoever asked it already, gave the head of its answer. */
+  readonly miss: LatencyStats
+}
+
 /** Counts what happens; reading costs more than counting. */
 export class Statistics {
   readonly #counts = {
@@ -41,6 +50,8 @@ export class Statistics {
     errors: 0,
   }
 
+  readonly #hits = new Histogram()
+  readonly #misses = new Histogram()
   #tags = 0
   #tagsPeak = 0
   #tagsRefused = 0
@@ -72,6 +83,16 @@ export class Statistics {
 
   increment(name: 'invalidations' | 'unconfirmed' | 'refreshes' | 'errors'): void {
     this.#counts[name]++
+  }
+
+  /** A request was answered so long (ms) after it came. */
+  time({ hit, forward }: Outcome, ms: number): void {
+    if (hit) this.#hits.record(ms)
+    else if (forward !== 'bypass' && forward !== 'method') this.#misses.record(ms)
+  }
+
+  get latency(): Latency {
+    return { hit: this.#hits.stats, miss: this.#misses.stats }
   }
 
   /** How many tags of a response were kept, and how many its fields named beyond the limits. */
