@@ -355,7 +355,7 @@ export class Exchange implements Watcher {
     const body = recording.finish(this.#res.destroyed)
     if (body === undefined) return this.#drop(false)
     const own = this.#isBorrowed && !this.#deposit.copies ? Buffer.from(body) : body
-    this.#deposit.commit({ ...(utf8 ? asSentHead(kept) : kept), body: own })
+    this.#deposit.commit({ body: own, ...(utf8 ? asSentHead(kept) : kept) })
   }
 
   #depositFor(fill: Fill | undefined, spare: ResponseEntry | undefined): Deposit {

@@ -128,7 +128,6 @@ export class Keeper {
       headers,
       requestNoStore: cacheControl !== undefined && parseCacheControl(cacheControl).noStore,
       credentials,
-      ...(policy === undefined ? {} : { annotated: policy }),
       permitted,
       defaults,
       profile: settings.profile,
@@ -138,6 +137,7 @@ export class Keeper {
       sMaxageAllowsStale: settings.sMaxageAllowsStale,
       requestedAt: this.#requestedAt,
       respondedAt,
+      ...(policy === undefined ? {} : { annotated: policy }),
     })
   }
 

@@ -75,7 +75,6 @@ export function judgeStoring(input: StoringInput): Verdict {
     staleAt: lifetime.staleAt,
     deleteAt: useful ? Math.max(stale, keptUntil(lifetime.staleAt, input.respondedAt)) : stale,
     initialAge: lifetime.initialAge,
-    ...windows,
     immutable: directives.immutable && !lifetime.annotated,
     // Without Authorization in the request RFC 9111 s. 3.5 has nothing to say about who else is served.
     audience: granted || (input.profile === 'rfc' && !lifetime.own) ? 'everyone' : 'anonymous',
@@ -84,6 +83,7 @@ export function judgeStoring(input: StoringInput): Verdict {
     vary,
     source: lifetime.source ?? governing.source,
     dropFields: dropped(input, directives),
+    ...windows,
   }
 }
 
