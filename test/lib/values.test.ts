@@ -167,7 +167,7 @@ describe('Values', () => {
     expect(found.filter((value, index) => value === index)).to.have.length(MAX_TAG_RECORDS + 10_000)
     expect(bench.cache.stats().stats.keyCount).to.equal(MAX_TAG_RECORDS + 10_000)
     await bench.cache.close()
-  })
+  }).timeout(60_000)
 
   it('keeps nothing of a load that began before more writes than are remembered', async () => {
     const bench = makeBench({ memory: { maxSize: '1gb' } })
@@ -180,5 +180,5 @@ describe('Values', () => {
     await first
     expect(await bench.cache.get('k')).to.equal(undefined)
     await bench.cache.close()
-  })
+  }).timeout(60_000)
 })
