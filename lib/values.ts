@@ -24,7 +24,7 @@ import { Popularity } from './popularity.ts'
 import { save } from './save.ts'
 
 import { markOf } from './stored-value.ts'
-import type { InvalidationReceipt } from './stores/store.ts'
+import type { Awaitable, InvalidationReceipt } from './stores/store.ts'
 
 import type { Token } from './tags.ts'
 import { checkTags } from './targets.ts'
@@ -124,7 +124,9 @@ export class Values {
   get<T>(key: string): Promise<T | undefined>
   get<T>(key: string, options: { readonly source: true }): Promise<Found<T> | undefined>
   async get<T>(key: string, options?: { readonly source: true }): Promise<unknown> {
-    const { entry, source } = await this.#find(this.#full(key))
+    const found = this.#find(this.#full(key))
+    // A hit in memory waits for nothing.
+    const { entry, source } = found instanceof Promise ? await found : found
     const { clock, format } = this.#engine
     const value = entry !== undefined && isFresh(entry, clock.now()) ? format.read<T>(entry) : undefined
     if (value === undefined) {
@@ -262,7 +264,8 @@ export class Values {
   async #remember<T>(key: string, read: ReadOptions, loader: Loader<T>): Promise<Remembered<T>> {
     const load = this.#load('remember', key, read, loader)
     const caller = this.#loads.caller(load.keeping.full)
-    const found = await this.#find(load.keeping.full)
+    const finding = this.#find(load.keeping.full)
+    const found = finding instanceof Promise ? await finding : finding
     const served = this.#served(load, found, read.refreshAhead)
     if (served !== undefined) return served
     const negative = this.#loads.negative(load, caller)
@@ -405,13 +408,18 @@ export class Values {
     return key
   }
 
-  async #find(full: string): Promise<Kept> {
-    const found = this.#engine.store.get(full)
-    const source = found instanceof Promise || this.#engine.store.name === 'redis' ? 'redis' : 'memory'
+  #find(full: string): Awaitable<Kept> {
+    const { store, fallbacks } = this.#engine
+    const found = store.get(full)
+    if (found instanceof Promise || (found === undefined && fallbacks !== undefined)) return this.#search(full, found)
+    return { entry: valueIn(found), source: store.name === 'redis' ? 'redis' : 'memory' }
+  }
+
+  async #search(full: string, found: Awaitable<Entry | undefined>): Promise<Kept> {
+    const { fallbacks } = this.#engine
     const entry = await found
-    if (entry === undefined && this.#engine.fallbacks !== undefined)
-      return { entry: await this.#engine.fallbacks.find(full), source: 'fallback' }
-    return { entry: entry?.kind === 'value' ? entry : undefined, source }
+    if (entry === undefined && fallbacks !== undefined) return { entry: await fallbacks.find(full), source: 'fallback' }
+    return { entry: valueIn(entry), source: 'redis' }
   }
 
   /** Undefined while it is still to be confirmed. */
@@ -476,6 +484,10 @@ function staleHit(entry: Entry, now: number): Outcome {
 function windowsOf<T>({ keeping: { windows } }: Load<T>, { value }: Entry): Windows {
   const { staleWhileRevalidate, staleIfError } = markOf(value) ?? {}
   return { revalidate: staleWhileRevalidate ?? windows.revalidate, error: staleIfError ?? windows.error }
+}
+
+function valueIn(entry: Entry | undefined): Entry | undefined {
+  return entry?.kind === 'value' ? entry : undefined
 }
 
 function forwardOf({ entry }: Kept): 'uri-miss' | 'stale' {
