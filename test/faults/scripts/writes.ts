@@ -3,11 +3,18 @@ import type { Script, Scripts } from './script.ts'
 import type { Hold } from './wire.ts'
 import { nameOf, type Process, type World } from './world.ts'
 
+/** A write is given up after two leases, and the machine may be busy. */
+const PATIENT = { leaseMs: 4_000 } as const
+
 /** A write and another one of the same key by other processes, and then all of them read. */
 const twoWriters =
   (write: (slow: Process, quick: Process, reader: Process, world: World) => Promise<void>): Script =>
   async (world) => {
-    const [slow, quick, reader] = [await world.process(), await world.process(), await world.process()]
+    const [slow, quick, reader] = [
+      await world.process(PATIENT),
+      await world.process(PATIENT),
+      await world.process(PATIENT),
+    ]
     await reader.lease()
     await write(slow, quick, reader, world)
     for (const process of [slow, quick, reader]) await process.read()
@@ -16,7 +23,7 @@ const twoWriters =
 /** That a write leaves what it has written, but not where another one may have come after it. */
 export const WRITES: Scripts = {
   'what was written is kept': async (world) => {
-    const [writer, reader] = [await world.process(), await world.process()]
+    const [writer, reader] = [await world.process(PATIENT), await world.process(PATIENT)]
     await reader.lease()
     await writer.writeThrough()
     for (const { cache } of [writer, reader]) {
@@ -65,6 +72,20 @@ export const WRITES: Scripts = {
     end.release()
     await written
   }),
+
+  'the copy of a write is not kept where Redis has lost the one that overtook it': twoWriters(
+    async (slow, quick, _, world) => {
+      // Who holds a lease is waited for, and so it knows.
+      await slow.lease()
+      await slow.writeThrough({
+        after: async () => {
+          const back = await world.snapshot()
+          await quick.writeThrough()
+          await back()
+        },
+      })
+    },
+  ),
 
   'a value that was set is not kept over one that was set after it': twoWriters(async (slow, quick, _, world) => {
     await slow.lease()
