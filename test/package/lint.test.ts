@@ -75,6 +75,13 @@ const cases: readonly Case[] = [
   { title: 'a store importing ioredis', file: 'lib/stores/redis.ts', source: typeOf('ioredis'), rule: imports },
   { title: 'the service loading ioredis later', file: 'lib/lazy.ts', source: "await import('ioredis')", rule: imports },
   { title: 'the Redis edge loading ioredis', file: 'lib/redis.ts', source: "await import('ioredis')", rule: undefined },
+  { title: 'a strategy loading bullmq', file: 'strategies/lazy.ts', source: "await import('bullmq')", rule: imports },
+  {
+    title: 'the write-behind queue loading bullmq',
+    file: 'strategies/write-behind/bullmq.ts',
+    source: "await import('bullmq')",
+    rule: undefined,
+  },
   { title: 'asking for the time', file: 'lib/lease.ts', source: 'Date.now()', rule: 'no-restricted-properties' },
   {
     title: 'asking for elapsed time',
