@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import express, { type Express } from 'express'
+import type { CacheMiddlewareOptions } from '../../middleware/index.ts'
 import { cacheMiddleware, createCache, withCache } from '../built.ts'
 import { type Contestants, serveContestant, type Task } from '../contestant.ts'
 import { originOf } from '../origin.ts'
@@ -13,13 +14,17 @@ const OURS: Contestants = {
   cacheMiddleware: ({ size }) => inside(createCache(), size),
   'withCache, Redis only': async (task) => front(await inRedis(task), task.size),
   'cacheMiddleware, Redis only': async (task) => inside(await inRedis(task), task.size),
-  // Small enough to evict all the time.
   'cacheMiddleware, never hit': ({ size }) => {
     const app = express()
-    const cache = createCache({ memory: { maxSize: '32mb' } })
-    app.use(cacheMiddleware({ cache, headers: 'standard', encodings: false }))
+    app.use(cacheMiddleware(evicting()))
     return servedUncached(app, size)
   },
+  'withCache, never hit': ({ size }) => withCache(servedUncached(express(), size), evicting()),
+}
+
+/** A memory small enough to evict all the time. */
+function evicting(): CacheMiddlewareOptions {
+  return { cache: createCache({ memory: { maxSize: '32mb' } }), headers: 'standard', encodings: false }
 }
 
 function front(cache: Cache, size: number): RequestListener {
