@@ -19,8 +19,8 @@ export interface Slice extends Load {
 /** A figure per lane and round, by the lane's name. */
 export type Rounds = ReadonlyMap<string, readonly Slice[]>
 
-/** CPU time of a server until its compiler has seen enough (us); on a busy machine that takes longer. */
-const WARM_UP_US = 800_000
+/** CPU time of a server, for each thing it is asked, until its compiler has seen enough (us); on a busy machine that takes longer. */
+const WARM_UP_US = 500_000
 const WARM_UP_SLICE_MS = 300
 const MAX_WARM_UP_SLICES = 40
 
@@ -29,7 +29,7 @@ const SLICE_MS = 200
 
 /** Short slices of all lanes in turn, so that a slow minute of the machine is everybody's. */
 export async function compare(lanes: readonly Lane[], { rounds, short }: Context): Promise<Rounds> {
-  if (!short) await warmUpAll(onePerServer(lanes))
+  if (!short) for (const lane of lanes) await warmUp(lane)
   const slices = new Map(lanes.map(({ name }): [string, Slice[]] => [name, []]))
   for (let round = 1; round <= rounds; round++) {
     const order = round % 2 === 1 ? lanes : lanes.toReversed()
@@ -40,19 +40,10 @@ export async function compare(lanes: readonly Lane[], { rounds, short }: Context
   return slices
 }
 
-/** Two at a time: what is counted is CPU time, and a second core would stand idle. */
-async function warmUpAll(lanes: readonly Lane[]): Promise<void> {
-  for (let at = 0; at < lanes.length; at += 2) await Promise.all(lanes.slice(at, at + 2).map(warmUp))
-}
-
 async function warmUp({ server, ask }: Lane): Promise<void> {
   const enough = (await server.cpu()) + WARM_UP_US
   for (let count = 0; count < MAX_WARM_UP_SLICES && (await server.cpu()) < enough; count++)
     await load(server.port, ask, WARM_UP_SLICE_MS)
-}
-
-function onePerServer(lanes: readonly Lane[]): readonly Lane[] {
-  return lanes.filter(({ server }, index) => lanes.findIndex((lane) => lane.server === server) === index)
 }
 
 async function slice({ server, ask }: Lane, ms: number): Promise<Slice> {
