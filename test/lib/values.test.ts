@@ -148,6 +148,19 @@ describe('Values', () => {
     await bench.cache.close()
   })
 
+  it('uses nothing that is remembered of a loader where its own read was not answered', async () => {
+    const bench = makeBench()
+    const options = { negativeTtl: '1h' }
+    await bench.cache.remember('k', options, () => undefined)
+    const { store } = bench.cache.engine
+    sinon.stub(store, 'get').callsFake(async (key) => {
+      store.ledger(key).doubt(performance.now() + 1)
+      return undefined
+    })
+    expect(await bench.cache.remember('k', options, () => 1)).to.equal(1)
+    await bench.cache.close()
+  })
+
   it('keeps the values of two versions apart', async () => {
     const [one, two] = [makeBench({ version: 1 }), makeBench({ version: 2 })]
     await one.cache.set('k', 1)
