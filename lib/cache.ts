@@ -10,8 +10,9 @@ import type { FallbackStats } from './stores/fallback.ts'
 import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
 import { invalidationTargets, type Targets } from './targets.ts'
 import { Values } from './values.ts'
+import type { WarmItem, WarmOptions } from './warm-options.ts'
 import type { WarmReport, WarmSource } from './warm-run.ts'
-import { type WarmItem, Warming, type WarmOptions, type WarmStatus } from './warming.ts'
+import { Warming, type WarmStatus } from './warming.ts'
 
 export interface InvalidateOptions {
   /** How far it must have reached: every process (`'all'`), or Redis, other memories lagging by one lease. @default 'all' */

@@ -236,7 +236,9 @@ export class Engine {
         events,
       })
     })
-    const isUsable = (): boolean => this.reachable || (staleIfRedisDown ?? 0) > 0
+    // Only memory has a lease, which says until when nothing else was acknowledged.
+    const standsIn = options.memory !== false && (staleIfRedisDown ?? 0) > 0
+    const isUsable = (): boolean => this.reachable || standsIn
     return new Fallbacks({ list, store, isUsable, now: () => clock.now() })
   }
 

@@ -26,6 +26,7 @@ export class WarmSchedule {
   readonly #options: WarmScheduleOptions
   readonly #ending = new AbortController()
   #underWay: Promise<unknown> | undefined
+  #isRunning = false
   #timer: NodeJS.Timeout | undefined
   #inVain = 0
 
@@ -33,8 +34,9 @@ export class WarmSchedule {
     this.#options = options
   }
 
+  /** Whether it is this process that warms now. */
   get isRunning(): boolean {
-    return this.#underWay !== undefined
+    return this.#isRunning
   }
 
   /** The first run, if it is due and nobody is at it; the others follow by themselves. */
@@ -90,7 +92,9 @@ export class WarmSchedule {
       if (!(await turns.keep())) lost.abort()
     }
     const renewal = setInterval(() => void renew(), RENEW_EVERY_MS).unref()
+    this.#isRunning = true
     const report = await run(AbortSignal.any([this.#ending.signal, lost.signal]))
+    this.#isRunning = false
     clearInterval(renewal)
     onRun(report)
     await turns.end(!report.interrupted)

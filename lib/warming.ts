@@ -1,36 +1,12 @@
-import { parseMs } from './duration.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError, show } from './errors.ts'
-import type { Loader } from './loads.ts'
-import { badOption, integer, type Reader, readOptions, text, where } from './options.ts'
+import { badOption, readOptions } from './options.ts'
 import { OwnTurns, type Turns } from './stores/turns.ts'
-import type { Prefetch, Prefill, RememberOptions } from './values.ts'
+import type { Prefetch, Prefill } from './values.ts'
+import { checkedItem, readWarmOptions, type WarmItem, type WarmOptions } from './warm-options.ts'
 import { skippedRun, type Warmed, type WarmReport, type WarmSource, warmAll } from './warm-run.ts'
 import { CLAIM_MS, WarmSchedule } from './warm-schedule.ts'
-
-/** An entry to warm: its key, how it is kept, and what makes it. */
-export type WarmItem = { readonly key: string } & RememberOptions &
-  (
-    | { readonly load: Loader<unknown>; readonly value?: never }
-    /** Read before its turn comes: where it was invalidated since the run began it is not kept. */
-    | { readonly value: unknown; readonly load?: never }
-  )
-
-/** Options of `warm`; all are optional. */
-export interface WarmOptions {
-  /** What it is called in events and statistics, and by those who ask for it. @default none */
-  readonly name?: string
-  /**
-   * Warm now, and again and again, counted from the beginning of a run: true for every 30 minutes, or a duration with a unit. One
-   * process at a time, and once for all that share a Redis; needs a `name`. @default once
-   */
-  readonly every?: true | string
-  /** How many entries are loaded at the same time. @default 4 */
-  readonly concurrency?: number
-  /** Ends it. */
-  readonly signal?: AbortSignal
-}
 
 /** What is told of a warming that has a name. */
 export interface WarmStatus {
@@ -50,26 +26,6 @@ export interface Shelf {
   prefetch(item: Prefetch): Promise<Warmed>
   prefill(item: Prefill): Promise<Warmed>
 }
-
-const HALF_AN_HOUR = 30 * 60_000
-
-const interval: Reader<number> = {
-  expects: "true for every 30 minutes, or a duration with a unit such as '10m'",
-  accepts: (value) => value === true || (typeof value === 'string' && value !== ''),
-  read(path, value) {
-    if (value === true) return HALF_AN_HOUR
-    const everyMs = typeof value === 'string' ? parseMs(path, value) : 0
-    if (everyMs === 0) throw badOption(path, value, interval.expects)
-    return everyMs
-  },
-}
-
-const WARM_OPTIONS = {
-  name: text,
-  every: interval,
-  concurrency: integer({ min: 1, max: 1_000 }),
-  signal: where<AbortSignal>('an AbortSignal', (value) => value instanceof AbortSignal),
-} as const
 
 const DEFAULT_CONCURRENCY = 4
 /** Share of a lifetime that is taken off at random at least: what is warmed together does not end together. */
@@ -102,7 +58,7 @@ export class Warming {
   /** Warm what a source names, once or on schedule; or what is on schedule under this name, now. Rejects for wrong options only. */
   async warm(source: WarmSource<WarmItem> | string, options: WarmOptions): Promise<WarmReport> {
     if (typeof source === 'string') return this.#runNow(source, options)
-    const { name, every, concurrency = DEFAULT_CONCURRENCY, signal } = readOptions('warm', options, WARM_OPTIONS)
+    const { name, every, concurrency = DEFAULT_CONCURRENCY, signal } = readWarmOptions(options)
     if (!Array.isArray(source) && typeof source !== 'function') {
       throw badOption('warm', source, 'a list of { key, load }, a function that returns one, or the name of a schedule')
     }
@@ -180,7 +136,7 @@ export class Warming {
       signal,
       isUsable: () => engine.reachable,
       warm: (item) => {
-        const { key, load, value, ...rest } = checked(item)
+        const { key, load, value, ...rest } = checkedItem(item)
         const options = { jitter, ...rest }
         return load === undefined
           ? shelf.prefill({ key, options, value, isDue, asOf })
@@ -234,11 +190,4 @@ interface Plan {
 interface Scheduled {
   readonly everyMs: number
   readonly schedule: WarmSchedule
-}
-
-/** @throws CacheError for what is no item; the rest is checked where it is used */
-function checked(item: WarmItem): WarmItem {
-  const isItem = typeof item === 'object' && item !== null && 'load' in item !== 'value' in item
-  if (!isItem) throw badOption('warm', item, 'an object with a key, and with either load or value')
-  return item
 }

@@ -1,7 +1,7 @@
 import type { Cache, InvalidateResult } from '../lib/cache.ts'
 import { badOption, callback, duration, group, type OptionsOf, readOptions, unknownName } from '../lib/options.ts'
+import type { WarmItem, WarmOptions } from '../lib/warm-options.ts'
 import type { WarmReport } from '../lib/warm-run.ts'
-import type { WarmItem, WarmOptions } from '../lib/warming.ts'
 import { BoundEntity, type EntityLoaders } from './bound-entity.ts'
 import { cacheReader } from './cached-loader.ts'
 import { type Domain, loadsPerMinute, version } from './domain.ts'

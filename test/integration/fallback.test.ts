@@ -5,6 +5,7 @@ import { type Cache, createCache } from '../../lib/cache.ts'
 import type { CacheOptions } from '../../lib/cache-options.ts'
 import type { CacheEvents } from '../../lib/events.ts'
 import type { FallbackStore } from '../../lib/stores/fallback.ts'
+import { MAX_TAG_RECORDS } from '../../lib/tags.ts'
 import { describeService } from '../contracts/service.contract.ts'
 import { type CacheUnderTest, describeValues, makeGate } from '../contracts/values.contract.ts'
 import { valueEntry } from '../support/entries.ts'
@@ -133,6 +134,19 @@ describe('fallback stores', () => {
         expect(await cache.remember('a', {}, () => 2)).to.equal(2)
       })
     }
+
+    it('give nothing that was invalidated so long ago that its record is gone', async () => {
+      const store = new MapStore()
+      Object.defineProperty(store, 'delete', { value: undefined })
+      const { cache } = makeScene({ fallback: [store] })
+      await cache.set('a', 1)
+      await eventually(() => store.entries.size === 1)
+      await cache.delete('a')
+      const others = Array.from({ length: MAX_TAG_RECORDS + 1 }, (_, index) => `k${index}`)
+      await cache.invalidate({ keys: others })
+      expect(await cache.get('a')).to.equal(undefined)
+      expect(cache.stats().fallbacks[0]).to.include({ hits: 0, refused: 1 })
+    })
 
     it('give what was softly invalidated only to stand in', async () => {
       const store = new MapStore()
@@ -434,6 +448,12 @@ describe('fallback stores', () => {
       expect(await cache.remember('k', { source: true }, () => 2)).to.deep.equal({ value: 2, source: 'origin' })
       expect(store.asked).to.deep.equal([])
       expect(warnings.filter((warning) => warning.includes("Say staleIfRedisDown: '5m'"))).to.have.length(1)
+    })
+
+    it('are left alone without memory, which alone knows until when nothing was invalidated', async () => {
+      const { cache, store } = await lose({ memory: false, staleIfRedisDown: '1h' })
+      expect(await cache.remember('k', { source: true }, () => 2)).to.deep.equal({ value: 2, source: 'origin' })
+      expect(store.asked).to.deep.equal([])
     })
 
     it('stand in for as long as staleIfRedisDown says', async () => {

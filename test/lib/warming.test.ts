@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { CacheOptions } from '../../lib/cache-options.ts'
 import type { CacheEvents } from '../../lib/events.ts'
-import type { WarmItem } from '../../lib/warming.ts'
+import type { WarmItem } from '../../lib/warm-options.ts'
 import { codeOf, makeGate } from '../contracts/values.contract.ts'
 import { makeBench, until } from '../support/site.ts'
 
