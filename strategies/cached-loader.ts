@@ -97,7 +97,7 @@ function without<O extends OptionTable>(table: O, decided: object): O {
 }
 
 /** The members that a table names and that were given. */
-function given<T extends object, O extends OptionTable>(options: T, table: O): Pick<T, keyof T & keyof O> {
+export function given<T extends object, O extends OptionTable>(options: T, table: O): Pick<T, keyof T & keyof O> {
   return Object.fromEntries(
     Object.entries(options).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined),
   ) as Pick<T, keyof T & keyof O>

@@ -3,11 +3,16 @@ import { CacheError } from '../lib/errors.ts'
 import type { LoadContext } from '../lib/load-context.ts'
 import { badOption, integer, milliseconds, readOptions, text } from '../lib/options.ts'
 import { pause } from '../lib/pause.ts'
-import { type CachedLoader, type Lifetimes, lifetimesOf } from './cached-loader.ts'
+import { type CachedLoader, cachedLoader } from './cached-loader.ts'
 import type { Buried, Head, Queued, QueueStats, Replayed } from './write-behind/backlog.ts'
 import { inTime } from './write-behind/in-time.ts'
 import { openQueue } from './write-behind/open-queue.ts'
-import { readWriteBehindOptions, type WriteBehindOptions, type WriteBehindSettings } from './write-behind/options.ts'
+import {
+  readWriteBehindOptions,
+  WRITE_BEHIND_OPTIONS,
+  type WriteBehindOptions,
+  type WriteBehindSettings,
+} from './write-behind/options.ts'
 import { decodePayload, encodePayload, type Payload } from './write-behind/payload.ts'
 import { Turns } from './write-behind/turns.ts'
 import type { WriteQueue } from './write-behind/write-queue.ts'
@@ -80,7 +85,7 @@ const POLL_MS = 20
  * await scores.write('7', 12)
  */
 export function writeBehind<A, T>(options: WriteBehindOptions<A, T>): WriteBehind<A, T> {
-  const pattern = new Pattern(options, readWriteBehindOptions(options))
+  const pattern = new Pattern(options)
   return Object.assign((args: A): Promise<T> => pattern.read(args), {
     write: (args: A, value: T) => pattern.write(args, value),
     forget: (args: A) => pattern.forget(args),
@@ -98,14 +103,18 @@ class Pattern<A, T> {
   readonly #options: WriteBehindOptions<A, T>
   readonly #settings: WriteBehindSettings
   readonly #queue: WriteQueue
-  readonly #lifetimes: Lifetimes
+  readonly #cached: CachedLoader<A, T>
   readonly #turns = new Turns()
   readonly #writing = new Set<Promise<unknown>>()
   readonly #forgetClosing: () => void
   #closed: Promise<void> | undefined
 
-  constructor(options: WriteBehindOptions<A, T>, settings: WriteBehindSettings) {
+  constructor(options: WriteBehindOptions<A, T>) {
+    // What is no function is refused there.
+    const load = typeof options?.load === 'function' ? this.#load : options?.load
+    this.#cached = cachedLoader('writeBehind', { ...options, load }, { more: WRITE_BEHIND_OPTIONS })
     const { cache, name } = options
+    const settings = readWriteBehindOptions(options)
     this.#options = options
     this.#settings = settings
     this.#queue = openQueue(cache.engine, {
@@ -114,16 +123,11 @@ class Pattern<A, T> {
       save: (key, head) => this.#save(key, head),
       onDead: (key, cause) => this.#onDead(key, cause),
     })
-    this.#lifetimes = lifetimesOf(options)
     this.#forgetClosing = cache.engine.onClose(() => this.close())
   }
 
-  async read(args: A): Promise<T> {
-    const { cache } = this.#options
-    const key = this.#key(args)
-    const tags = this.#options.tags?.(args)
-    const options = tags === undefined ? this.#lifetimes : { ...this.#lifetimes, tags }
-    return cache.remember(key, options, (context) => this.#load(key, args, context))
+  read(args: A): Promise<T> {
+    return this.#cached(args)
   }
 
   write(args: A, value: T): Promise<Written> {
@@ -134,8 +138,8 @@ class Pattern<A, T> {
     return writing
   }
 
-  async forget(args: A): Promise<boolean> {
-    return this.#options.cache.delete(this.#key(args))
+  forget(args: A): Promise<boolean> {
+    return this.#cached.forget(args)
   }
 
   async deadLetters(page: unknown): Promise<readonly DeadLetter<A, T>[]> {
@@ -187,7 +191,7 @@ class Pattern<A, T> {
     await this.#untilReady()
     // Under its mark no process keeps or serves what it makes wrong, also if this one dies on the way.
     const version = await this.#turns.take(key, () => cache.change({ keys: [key] }, push, { strict: true }))
-    await this.read(args).catch(() => {})
+    await this.#cached(args).catch(() => {})
     return { id: String(version), version }
   }
 
@@ -199,14 +203,14 @@ class Pattern<A, T> {
   }
 
   /** The newest value that is queued, before the database: a value leaves the queue when the database has it. */
-  async #load(key: string, args: A, context: LoadContext): Promise<T> {
-    const { backlog } = this.#queue
-    const queued = await backlog.newest(key).catch(() => {
+  readonly #load = async (args: A, context: LoadContext): Promise<T> => {
+    const key = this.#key(args)
+    const queued = await this.#queue.backlog.newest(key).catch(() => {
       // The database may lack what is queued: it answers, and nothing of that is kept.
       context.skip('queue away')
       return undefined
     })
-    return queued === undefined ? this.#options.load(args) : this.#read(key, queued).value
+    return queued === undefined ? this.#options.load(args, context) : this.#read(key, queued).value
   }
 
   async #save(key: string, head: Head): Promise<void> {

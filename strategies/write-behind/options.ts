@@ -1,21 +1,17 @@
-import type { Cache } from '../../lib/cache.ts'
 import type { Duration } from '../../lib/duration.ts'
 import {
   badOption,
   callback,
-  duration,
   flag,
   integer,
   milliseconds,
   type OptionTable,
-  type Reader,
   readOptions,
   size,
-  syncCallback,
   text,
 } from '../../lib/options.ts'
 import type { Size } from '../../lib/size.ts'
-import { cacheReader } from '../cached-loader.ts'
+import { given, type LoaderOptions } from '../cached-loader.ts'
 
 /** Which write it is that is saved. */
 export interface SaveContext {
@@ -27,28 +23,15 @@ export interface SaveContext {
   readonly attempt: number
 }
 
-/** Options of `writeBehind`. */
-export interface WriteBehindOptions<A, T> {
-  readonly cache: Cache
+/** Options of `writeBehind`; `load` is asked where no value is kept and none is queued. */
+export interface WriteBehindOptions<A, T> extends LoaderOptions<A, T> {
   /** Names the queue, the same in all processes that share it; another one for each pattern. */
   readonly name: string
-  /** The key under which the value for these arguments is kept and queued; different arguments need different keys. */
-  key(args: A): string
-  /** Brings the value from the database, where none is kept and none is queued. */
-  load(args: A): Promise<T> | T
   /**
    * Brings a value into the database. It may be called again with a write that it has already saved, so it compares versions:
    * `UPDATE ... WHERE version < ?`.
    */
   save(args: A, value: T, context: SaveContext): unknown
-  /** @default the cache's */
-  readonly ttl?: Duration
-  /** @default the cache's */
-  readonly staleWhileRevalidate?: Duration
-  /** @default the cache's */
-  readonly staleIfError?: Duration
-  /** Names for invalidation. */
-  tags?(args: A): readonly string[]
   /** How often a write is tried before it becomes a dead letter. @default 10 */
   readonly attempts?: number
   /** Pause after the first failure; each further one doubles it, up to a minute. @default 500 */
@@ -68,15 +51,8 @@ export interface WriteBehindOptions<A, T> {
 }
 
 const OPTIONS = {
-  cache: cacheReader,
   name: text,
-  key: syncCallback<(args: never) => string>(),
-  load: callback<(args: never) => unknown>(),
   save: callback<(args: never, value: never, context: SaveContext) => unknown>(),
-  ttl: duration,
-  staleWhileRevalidate: duration,
-  staleIfError: duration,
-  tags: syncCallback<(args: never) => readonly string[]>(),
   attempts: integer({ min: 1 }),
   backoffMs: milliseconds,
   maxQueued: integer({ min: 1 }),
@@ -85,11 +61,12 @@ const OPTIONS = {
   worker: flag,
   lockMs: milliseconds,
   drainMs: milliseconds,
-} as const satisfies OptionTable
+} as const
 
-const REQUIRED = ['cache', 'name', 'key', 'load', 'save'] as const
+/** What `writeBehind` takes beside what all patterns take. */
+export const WRITE_BEHIND_OPTIONS: OptionTable = OPTIONS
 
-/** What was written, parsed, with the defaults; without the callbacks, whose types are the caller's. */
+/** What was written of them, parsed, with the defaults. */
 export interface WriteBehindSettings {
   readonly attempts: number
   readonly backoffMs: number
@@ -102,11 +79,10 @@ export interface WriteBehindSettings {
 }
 
 /** @throws CacheError naming option, value and fix */
-export function readWriteBehindOptions(options: unknown): WriteBehindSettings {
-  const read = readOptions('writeBehind', options, OPTIONS)
-  for (const name of REQUIRED) {
-    const reader: Reader<unknown> = OPTIONS[name]
-    if (read[name] === undefined) throw badOption(`writeBehind: ${name}`, undefined, reader.expects)
+export function readWriteBehindOptions<A, T>(options: WriteBehindOptions<A, T>): WriteBehindSettings {
+  const read = readOptions('writeBehind', given(options, OPTIONS), OPTIONS)
+  for (const name of ['name', 'save'] as const) {
+    if (read[name] === undefined) throw badOption(`writeBehind: ${name}`, undefined, OPTIONS[name].expects)
   }
   return {
     attempts: read.attempts ?? 10,

@@ -3,11 +3,13 @@ import { expect } from 'chai'
 import { MUTANTS } from './mutants.ts'
 import { mutated } from './mutate.ts'
 import { SCRIPTS } from './scripts/all.ts'
+import { QUEUE_MUTANTS } from './write-behind/mutants.ts'
 
 describe('the table of mutants', () => {
   it('names guards that are there, once each', async () => {
     const wrong: string[] = []
-    for (const mutant of MUTANTS) await mutated(mutant).catch((error: Error) => wrong.push(error.message))
+    for (const mutant of [...MUTANTS, ...QUEUE_MUTANTS])
+      await mutated(mutant).catch((error: Error) => wrong.push(error.message))
     expect(wrong).to.deep.equal([])
   })
 

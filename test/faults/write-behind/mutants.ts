@@ -28,7 +28,7 @@ export const QUEUE_MUTANTS: readonly Guard[] = [
     name: 'databasefirst',
     guard: 'a miss reads what is queued before the database',
     file: 'strategies/write-behind.ts',
-    find: 'return queued === undefined ? this.#options.load(args)',
-    replace: 'return queued === undefined || true ? this.#options.load(args)',
+    find: 'return queued === undefined ? this.#options.load(args, context)',
+    replace: 'return queued === undefined || true ? this.#options.load(args, context)',
   },
 ]
