@@ -61,11 +61,12 @@ export async function play(options: PlayOptions): Promise<boolean> {
   }
 }
 
-/** Until there are enough updates: one fault after the other, each mended before the next. */
+/** Until there are enough updates, and somebody of each role was killed: one fault after the other, each mended before the next. */
 async function breakThings(cast: Cast, server: RedisServer, { updates, redis }: PlayOptions) {
   const kills = { web: 0, worker: 0, Redis: 0 }
   const endsAt = performance.now() + MAX_MS
-  while (cast.acknowledged.length < updates && cast.failures.length === 0) {
+  const isEnough = (): boolean => cast.acknowledged.length >= updates && kills.web > 0 && kills.worker > 0
+  while (!isEnough() && cast.failures.length === 0) {
     if (performance.now() > endsAt) cast.failures.push(`fewer than ${updates} updates within ${MAX_MS} ms`)
     await sleep(PAUSES[0] + Math.random() * (PAUSES[1] - PAUSES[0]))
     const chance = Math.random()
