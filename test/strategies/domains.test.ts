@@ -4,10 +4,12 @@ import { expect } from 'chai'
 import express from 'express'
 import request from 'supertest'
 import { type Cache, createCache } from '../../lib/cache.ts'
+import type { CacheOptions } from '../../lib/cache-options.ts'
 import { cacheMiddleware, cacheRoute, invalidateMiddleware } from '../../middleware/index.ts'
 import { community, guildAnalytics, user, voting } from '../../strategies/index.ts'
 import { describeDomains } from '../contracts/domains.contract.ts'
 import { makeGate } from '../contracts/values.contract.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 import { until } from '../support/site.ts'
 
@@ -120,6 +122,22 @@ function keepsItsPromise(makeCache: () => Promise<Cache>): void {
     expect(gate.calls).to.equal(2)
   })
 
+  it('tells of a load that fails after an event, which happened all the same', async () => {
+    const errors: string[] = []
+    cache.on('error', ({ where, cause }) => errors.push(`${where}: ${String(cause)}`))
+    const polls = voting({
+      cache,
+      load: {
+        voteCounts: async () => {
+          throw new Error('database away')
+        },
+      },
+    })
+    expect(await polls.onVoteCast({ questionId: 9, userId: 3 })).to.have.property('ack')
+    await until(() => errors.length > 0)
+    expect(errors).to.deep.equal(['refresh: Error: database away'])
+  })
+
   it('keeps the pages of one list apart and drops them together', async () => {
     let queries = 0
     const communities = community({
@@ -138,7 +156,7 @@ function keepsItsPromise(makeCache: () => Promise<Cache>): void {
 
 describe('strategies over memory', () => {
   keepsItsPromise(async () => createCache())
-  describeDomains('over memory', async () => createCache())
+  describeDomains('over memory', async () => createCache({ clock: new FakeClock() }))
 })
 
 describeWithRedis('strategies over a real Redis', () => {
@@ -148,15 +166,15 @@ describeWithRedis('strategies over a real Redis', () => {
   })
   after(() => redis.stop())
 
-  async function connected(): Promise<Cache> {
-    const cache = createCache({ redis: redis.url, namespace: 'strategies', deadlineMs: 1_000 })
+  async function connected(options: CacheOptions = {}): Promise<Cache> {
+    const cache = createCache({ redis: redis.url, namespace: 'strategies', deadlineMs: 1_000, ...options })
     await cache.ready()
     await cache.invalidate({ all: true })
     return cache
   }
 
-  keepsItsPromise(connected)
-  describeDomains('over memory in front of Redis', connected)
+  keepsItsPromise(() => connected())
+  describeDomains('over memory in front of Redis', () => connected({ clock: new FakeClock() }))
 
   it('lets an event in one process reach the values of another', async () => {
     const [here, there] = [await connected(), await connected()]
@@ -174,15 +192,17 @@ describeWithRedis('strategies over a real Redis', () => {
 describe('policies on routes', () => {
   let server: Server
   let title: string
+  let cache: Cache
   const warnings: string[] = []
   beforeEach(async () => {
     title = 'old'
     warnings.length = 0
-    const cache = createCache({ logger: { info: () => {}, warn: (message) => warnings.push(message) } })
+    cache = createCache({ logger: { info: () => {}, warn: (message) => warnings.push(message) } })
     const app = express()
     app.use(cacheMiddleware({ cache }))
     app.get('/communities/:communityId/posts', cacheRoute(community.posts), (_req, res) => void res.json({ title }))
     app.get('/c/:id/posts', cacheRoute(community.posts), (_req, res) => void res.json({ title }))
+    app.get('/guilds/:guildId/ghosts', cacheRoute(guildAnalytics.ghosts), (_req, res) => void res.json({ title }))
     app.get(
       '/brief/:communityId',
       cacheRoute({ ...community.posts, ttl: '1m' }),
@@ -209,6 +229,21 @@ describe('policies on routes', () => {
     await request(server).post('/communities/7/posts').expect(201)
     await request(server).get('/communities/7/posts').expect('X-Cache', 'MISS').expect({ title: 'new' })
     await request(server).get('/communities/8/posts').expect('X-Cache', 'HIT').expect({ title: 'old' })
+  })
+
+  it('let the domain be forgotten as a whole', async () => {
+    await request(server).get('/communities/7/posts').expect({ title: 'old' })
+    title = 'new'
+    await community({ cache }).forgetAll()
+    await request(server).get('/communities/7/posts').expect('X-Cache', 'MISS').expect({ title: 'new' })
+  })
+
+  it('take from a route what their tags need, and no more', async () => {
+    await request(server).get('/guilds/31/ghosts?since=today').expect('X-Cache', 'MISS')
+    await request(server).get('/guilds/31/ghosts?since=today').expect('X-Cache', 'HIT')
+    await guildAnalytics({ cache }).onTyping({ guildId: '31' })
+    await request(server).get('/guilds/31/ghosts?since=today').expect('X-Cache', 'MISS')
+    expect(warnings).to.deep.equal([])
   })
 
   it('let a route choose its own lifetime', async () => {

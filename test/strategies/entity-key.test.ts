@@ -41,12 +41,15 @@ function viewsIn(part: string): Readonly<Record<string, unknown>> {
 /** What of the views a key has to say: of plain ones 1 and '1' are the same. */
 function meaning(views: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(views).map(([name, value]: [string, unknown]) => {
-      const json = JSON.stringify(value)
-      if (typeof value === 'object') return [name, { data: JSON.parse(json) as unknown }]
-      return [name, typeof value === 'string' ? value : json]
-    }),
+    Object.entries(views).map(([name, value]: [string, unknown]) => [
+      name,
+      isPlain(value) ? String(value) : { data: JSON.parse(JSON.stringify(value)) as unknown },
+    ]),
   )
+}
+
+function isPlain(value: unknown): value is string | number | boolean {
+  return ['string', 'number', 'boolean'].includes(typeof value)
 }
 
 describe('entityKey', () => {
