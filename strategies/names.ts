@@ -9,13 +9,13 @@ export type Id = string | number
  * @throws CacheError for a part that is missing, because a tag with a hole in it would invalidate nothing
  */
 export function tagName(...parts: readonly Id[]): string {
-  return parts
-    .map((part) => idText(`tag ${parts.join(':')}`, part).replace(/[%:]/g, (char) => (char === '%' ? '%25' : '%3A')))
-    .join(':')
+  for (const part of parts) if (!isId(part)) throw nothing(`tag ${parts.join(':')}`, part)
+  return parts.map((part) => String(part).replace(/[%:]/g, (char) => (char === '%' ? '%25' : '%3A'))).join(':')
 }
 
 /** A part of a key: no two texts look alike, and none contains a separator. */
 export function encoded(text: string): string {
+  if (text.isWellFormed()) return encodeURIComponent(text)
   // What stands for a lone surrogate contains a percent sign that no encoding produces.
   return text
     .split(LONE_SURROGATE)
@@ -30,8 +30,16 @@ const LONE_SURROGATE = /(\p{Surrogate})/u
  * @throws CacheError for everything else, an empty text included
  */
 export function idText(place: string, value: unknown): string {
-  if ((typeof value === 'string' && value !== '') || Number.isFinite(value)) return String(value)
-  throw new CacheError(
+  if (isId(value)) return String(value)
+  throw nothing(place, value)
+}
+
+function isId(value: unknown): value is Id {
+  return (typeof value === 'string' && value !== '') || Number.isFinite(value)
+}
+
+function nothing(place: string, value: unknown): CacheError {
+  return new CacheError(
     'ERR_CACHE_BAD_OPTION',
     `${place}: ${show(value)} identifies nothing. Use a number, or a string that is not empty.`,
   )
