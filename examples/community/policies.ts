@@ -1,8 +1,9 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { type Cache, type CacheRouteOptions, cacheRoute } from '../../middleware/index.ts'
 import { community, user, voting } from '../../strategies/index.ts'
+import { CATEGORIES } from './database/words.ts'
 import { callerOf } from './routes/caller.ts'
-import { site } from './site.ts'
+import { shown, site } from './site.ts'
 
 type RouteName =
   | 'communityList'
@@ -24,7 +25,8 @@ export type Policies = Readonly<Record<RouteName, RequestHandler>>
 
 /** How long each answer is kept and what makes it wrong, for the whole application in one place: the domains say it. */
 const POLICIES: Readonly<Record<RouteName, CacheRouteOptions>> = {
-  communityList: community.list,
+  // Narrower than the domain has it: a list of one category outlives changes in the others.
+  communityList: { ...community.list, tags: (req: Request) => categoriesOf(req.query.category) },
   trendingCommunities: community.trending,
   community: community.metadata,
   communityPosts: community.posts,
@@ -54,4 +56,10 @@ export function uncachedPolicies(): Policies {
 
 function eachPolicy(toHandler: (policy: CacheRouteOptions) => RequestHandler): Policies {
   return Object.fromEntries(Object.entries(POLICIES).map(([name, policy]) => [name, toHandler(policy)])) as Policies
+}
+
+/** An unfiltered list depends on every category. */
+function categoriesOf(category: unknown): string[] {
+  const isGiven = typeof category === 'string' && category !== ''
+  return (isGiven ? [category] : CATEGORIES).map(shown.category)
 }

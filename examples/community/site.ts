@@ -8,6 +8,7 @@ interface SiteEntities {
 }
 
 interface SiteEvents {
+  readonly communityOfCategoryChanged: { readonly category: string }
   /** A post came or went: what its author has written changed, and the counts on the profile. */
   readonly postsOfUserChanged: { readonly userId: Id }
   readonly postEdited: { readonly postId: Id }
@@ -21,6 +22,7 @@ const RECENT_VOTES = 'votes:recent'
 /** What pages show beside what their policy is about: each is a tag, added by the handler that finds it in its rows. */
 export const shown = {
   community: (id: Id): string => tagName('community', id),
+  category: (name: string): string => tagName('category', name),
   user: (id: Id): string => tagName('user', id),
   post: (id: Id): string => tagName('post', id),
   postsOf: (userId: Id): string => tagName('user', userId, 'posts'),
@@ -39,6 +41,7 @@ export const site: Strategy<SiteEntities, SiteEvents> = defineStrategy<SiteEntit
     trendingQuestions: { ttl: '5m', by: [], tags: () => [RECENT_VOTES] },
   },
   events: {
+    communityOfCategoryChanged: ({ category }) => [shown.category(category)],
     postsOfUserChanged: ({ userId }) => [shown.postsOf(userId)],
     postEdited: ({ postId }) => [shown.post(postId)],
     questionsChanged: () => [QUESTIONS],

@@ -110,7 +110,11 @@ export function communityRoutes({ database, policies, reads }: CommunityRoutesOp
       const community = found(communities.find(idParameter(req, 'communityId')), 'community')
       const name = optionalTextField(req, 'name', MAX_NAME)
       const description = optionalTextField(req, 'description', MAX_TEXT)
-      happened(res, communityDomain.events.communityUpdated({ communityId: community.id }))
+      happened(
+        res,
+        communityDomain.events.communityUpdated({ communityId: community.id }),
+        site.events.communityOfCategoryChanged(community),
+      )
       return communities.update(community, {
         ...(name !== undefined && { name }),
         ...(description !== undefined && { description }),
