@@ -211,9 +211,14 @@ export class Values {
         if (keeping.lifetime === 0) return 'stored'
         if (!format.fits(key, written)) return 'too-large'
         // Not as of now: of two that are set at the same time the later one is to be kept, in all processes.
-        const at = receipt.tokens.get(store.ledger(keeping.full))
+        const ledger = store.ledger(keeping.full)
+        const at = receipt.tokens.get(ledger)
         if (at === undefined) return 'unavailable'
-        return this.#engine.keep(entryOf(this.#engine, keeping, { written, at, fence: 0 }))
+        const entry = entryOf(this.#engine, keeping, { written, at, fence: 0 })
+        // As long as an older write of it is under way, or still to be confirmed, nothing is kept.
+        const isHeld = ledger.isHeld(entry)
+        const result = await this.#engine.keep(entry)
+        return isHeld ? 'unavailable' : result
       }),
     )
     // One that was set later, or invalidated, is in its place.
@@ -265,7 +270,8 @@ export class Values {
     const load = this.#load('remember', key, read, loader)
     const caller = this.#loads.caller(load.keeping.full)
     const finding = this.#find(load.keeping.full)
-    const found = finding instanceof Promise ? await finding : finding
+    // With Redis away only those share a run who came before it began: let all of this turn come.
+    const found = finding instanceof Promise || !caller.isLinked ? await finding : finding
     const served = this.#served(load, found, read.refreshAhead)
     if (served !== undefined) return served
     const negative = this.#loads.negative(load, caller)

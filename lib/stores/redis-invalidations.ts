@@ -132,7 +132,7 @@ export class Invalidations {
     const announcement = this.announcement()
     // Before it is sent: a receipt may come before the answer.
     const receipts = ack === 'all' ? bus()?.collect(partition, announcement.nonce) : undefined
-    const release = mirror.hold(change)
+    const [release, releaseOlder] = [mirror.hold(change), this.#journal.take(partition, change)]
     let replicas = wait
     const run: RunInvalidate = async (keys, args) => {
       const waited = await viaReplicas({ keys, args, replicas: wait, until })
@@ -144,6 +144,7 @@ export class Invalidations {
       for (;;) {
         const reached = await mirror.invalidate(change, announcement, { deadlineMs: timeoutMs, ...way })
         release()
+        releaseOlder()
         const { token, wasAlone } = reached
         const waited = receipts === undefined ? 'receipts' : await receipts.wait(reached, until)
         const extent = { replicas, ledger: mirror.ledger, token, wasAlone }
@@ -155,6 +156,7 @@ export class Invalidations {
       // A write that could not be marked is told of at its end: brought back after that, its mark would stay.
       if (change.mark !== undefined && change.mark.lifeMs > 0) release()
       else if (!this.#isClosed) this.#journal.add(partition, change, release)
+      releaseOlder()
       onUnconfirmed(cause)
       throw cause
     } finally {

@@ -57,6 +57,15 @@ export class Journal {
     this.#timer ??= setInterval(() => void this.retry(), RETRY_EVERY_MS).unref()
   }
 
+  /** A newer invalidation of the same is on its way and takes the place of this one; returns what ends the hold of the older. */
+  take(partition: number, change: LedgerChange): () => void {
+    const items = this.#items.get(partition)
+    const name = JSON.stringify(change)
+    const release = items?.get(name)?.release ?? nothing
+    items?.delete(name)
+    return release
+  }
+
   /** Try everything again now. Never rejects; concurrent calls share one run. */
   retry(): Promise<void> {
     this.#retrying ??= this.#retryAll().finally(() => {
@@ -86,6 +95,7 @@ export class Journal {
     if ([...items.values()].some(({ at }) => at < oldest)) this.#shrink(partition)
     await this.#rotate(partition)
     for (const [name, item] of [...items]) {
+      if (items.get(name) !== item) continue
       await this.#options.attempt(partition, item.change)
       item.release()
       if (items.get(name) === item) items.delete(name)
@@ -116,3 +126,5 @@ export class Journal {
     items?.clear()
   }
 }
+
+function nothing(): void {}

@@ -64,6 +64,22 @@ describe('Journal', () => {
     expect(ledger.judge(entry('t:a'))).to.equal('valid')
   })
 
+  it('leaves to a newer invalidation of the same what it names, and holds it until that is done', async () => {
+    add('t:a')
+    add('t:b')
+    fails = false
+    let release = (): void => {}
+    meanwhile = () => {
+      if (journal.size === 2) release = journal.take(0, tagged('t:b'))
+    }
+    await clock.tickAsync(500)
+    expect(attempts).to.deep.equal(['t:a'])
+    expect(ledger.judge(entry('t:b'))).to.equal('invalid')
+    release()
+    expect(ledger.judge(entry('t:b'))).to.equal('valid')
+    expect(clock.countTimers()).to.equal(0)
+  })
+
   it('tries again what came while the same was on its way', async () => {
     add('t:a')
     fails = false
