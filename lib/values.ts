@@ -211,14 +211,9 @@ export class Values {
         if (keeping.lifetime === 0) return 'stored'
         if (!format.fits(key, written)) return 'too-large'
         // Not as of now: of two that are set at the same time the later one is to be kept, in all processes.
-        const ledger = store.ledger(keeping.full)
-        const at = receipt.tokens.get(ledger)
+        const at = receipt.tokens.get(store.ledger(keeping.full))
         if (at === undefined) return 'unavailable'
-        const entry = entryOf(this.#engine, keeping, { written, at, fence: 0 })
-        // As long as an older write of it is under way, or still to be confirmed, nothing is kept.
-        const isHeld = ledger.isHeld(entry)
-        const result = await this.#engine.keep(entry)
-        return isHeld ? 'unavailable' : result
+        return this.#engine.keep(entryOf(this.#engine, keeping, { written, at, fence: 0 }))
       }),
     )
     // One that was set later, or invalidated, is in its place.

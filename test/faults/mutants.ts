@@ -141,8 +141,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'late-set',
     guard: 'of two values that are set at the same time the later one is kept',
     file: 'lib/values.ts',
-    find: 'const at = receipt.tokens.get(ledger)',
-    replace: 'const at = ledger.token',
+    find: 'const at = receipt.tokens.get(store.ledger(keeping.full))',
+    replace: 'const at = store.ledger(keeping.full).token',
     partner: 'a value that was set is not kept over one that was set after it',
   },
   {

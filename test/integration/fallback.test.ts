@@ -29,7 +29,7 @@ function makeScene(options: CacheOptions): Scene {
   const logger = { info() {}, warn: (message: string) => void warnings.push(message) }
   const cache = createCache({
     namespace: `fallback-${namespaces}`,
-    leaseMs: 40,
+    leaseMs: 100,
     deadlineMs: 1_000,
     logger,
     clock,

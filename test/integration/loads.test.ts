@@ -28,7 +28,7 @@ describeWithRedis('processes that share a Redis', () => {
   })
 
   const start = async (options: CacheOptions = {}): Promise<CacheUnderTest> => {
-    const started = await serviceOn({ redis: server.url, namespace, leaseMs: 400, ...options })
+    const started = await serviceOn({ redis: server.url, namespace, ...options })
     open.push(started.cache)
     return started
   }
