@@ -20,9 +20,9 @@ export interface Slice extends Load {
 export type Rounds = ReadonlyMap<string, readonly Slice[]>
 
 /** CPU time of a server, for each thing it is asked, until its compiler has seen enough (us); on a busy machine that takes longer. */
-const WARM_UP_US = 500_000
+const WARM_UP_US = 1_500_000
 const WARM_UP_SLICE_MS = 300
-const MAX_WARM_UP_SLICES = 40
+const MAX_WARM_UP_SLICES = 60
 
 /** Long enough for some thousand requests; many short ones tell more than a few long ones. */
 const SLICE_MS = 200
