@@ -5,6 +5,7 @@ import type { Duration } from './duration.ts'
 import { Engine } from './engine.ts'
 import { CacheError } from './errors.ts'
 import type { CacheEvents, Listener } from './events.ts'
+import { type Limit, together } from './gauge.ts'
 import { callback, flag, integer, milliseconds, oneOf, readOptions, text } from './options.ts'
 import type { FallbackStats } from './stores/fallback.ts'
 import type { Ack, EntryPage, InvalidationReceipt } from './stores/store.ts'
@@ -57,14 +58,6 @@ type LimitName =
   | 'negative'
   | 'valueSize'
   | 'fallbacks'
-
-/** A limit: what it is, how much is used now, the most so far, and how often it refused. */
-export interface Limit {
-  readonly limit: number
-  readonly current: number
-  readonly peak: number
-  readonly refused: number
-}
 
 export interface Stats {
   readonly stats: {
@@ -212,7 +205,7 @@ export class Cache extends Values {
       latency: statistics.latency,
       limits: {
         memory: { limit: own.maxBytes, current: own.bytes, peak: own.peakBytes, refused: own.refused },
-        flights: sum(flights, loads.flights),
+        flights: together([flights, loads.flights]),
         waiters,
         shared,
         variants,
@@ -221,7 +214,7 @@ export class Cache extends Values {
         tags: statistics.tags,
         negative: loads.negative,
         valueSize: format.stats(),
-        fallbacks: fallbacks?.writing() ?? NO_LIMIT,
+        fallbacks: fallbacks?.writing() ?? together([]),
       },
       redis: {
         configured: redis !== undefined,
@@ -284,18 +277,5 @@ export class Cache extends Values {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-}
-
-/** Of what there is none. */
-const NO_LIMIT: Limit = { limit: 0, current: 0, peak: 0, refused: 0 }
-
-/** Two limits of one kind; each peak was a moment of its own. */
-function sum(a: Limit, b: Limit): Limit {
-  return {
-    limit: a.limit + b.limit,
-    current: a.current + b.current,
-    peak: a.peak + b.peak,
-    refused: a.refused + b.refused,
   }
 }

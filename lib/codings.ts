@@ -2,9 +2,9 @@ import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import type { Events } from './events.ts'
+import { Gauge, type Limit } from './gauge.ts'
 import { CODINGS, type CodedBody, type Coding, codedSize } from './http/content-coding.ts'
 import { withCodings } from './http/stored-response.ts'
-import { type Bound, Gauge } from './lease.ts'
 import type { ResponseEntry } from './responses.ts'
 import type { Store } from './stores/store.ts'
 
@@ -79,7 +79,7 @@ export class Codings {
     }
   }
 
-  stats(): Bound {
+  stats(): Limit {
     return this.#room.stats()
   }
 

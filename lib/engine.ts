@@ -5,6 +5,7 @@ import { Codings } from './codings.ts'
 import type { Entry } from './entry.ts'
 import { CacheError } from './errors.ts'
 import { Events } from './events.ts'
+import { Gauge, type Limit } from './gauge.ts'
 import { impliedTags, keyOfTag } from './key.ts'
 import { Lifetimes } from './lifetimes.ts'
 import { nearestPackageName } from './namespace.ts'
@@ -67,10 +68,7 @@ export class Engine {
   readonly lifetimes: Lifetimes
   /** How long an invalidation may take before it counts as unconfirmed (ms). */
   readonly timeoutMs: number
-  readonly #maxOrigin: number
-  #refreshing = 0
-  #refreshPeak = 0
-  #refreshRefused = 0
+  readonly #refreshes: Gauge
   readonly #closers = new Set<() => Promise<void>>()
 
   constructor(options: CacheOptions) {
@@ -107,7 +105,7 @@ export class Engine {
     })
     this.redisRequired = read.redisRequired ?? false
     this.timeoutMs = 2 * leaseMs
-    this.#maxOrigin = read.maxOrigin ?? DEFAULTS.maxOrigin
+    this.#refreshes = new Gauge(read.maxOrigin ?? DEFAULTS.maxOrigin)
     this.redis = useRedis
       ? new RedisStore({
           connection: connectRedis(options.redis, (message) => this.events.warnOnce(message, message)),
@@ -166,33 +164,17 @@ export class Engine {
 
   /** Run in the background unless `maxOrigin` such runs are under way; false when refused. */
   refresh(run: () => Promise<void>): boolean {
-    if (this.#refreshing >= this.#maxOrigin) {
-      this.#refreshRefused++
-      return false
-    }
-    this.#refreshing++
-    this.#refreshPeak = Math.max(this.#refreshPeak, this.#refreshing)
+    if (!this.#refreshes.admits(1)) return false
+    this.#refreshes.add(1)
     this.statistics.increment('refreshes')
     void run()
       .catch((cause: unknown) => this.events.emit('error', { where: 'refresh', cause }))
-      .finally(() => {
-        this.#refreshing--
-      })
+      .finally(() => this.#refreshes.add(-1))
     return true
   }
 
-  get refreshes(): {
-    readonly limit: number
-    readonly current: number
-    readonly peak: number
-    readonly refused: number
-  } {
-    return {
-      limit: this.#maxOrigin,
-      current: this.#refreshing,
-      peak: this.#refreshPeak,
-      refused: this.#refreshRefused,
-    }
+  get refreshes(): Limit {
+    return this.#refreshes.stats()
   }
 
   /** Run this when the cache is closed, before its connections are; returns a function that takes it back. */

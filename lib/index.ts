@@ -5,7 +5,6 @@ export {
   type Health,
   type InvalidateOptions,
   type InvalidateResult,
-  type Limit,
   type Stats,
 } from './cache.ts'
 export type { CacheOptions } from './cache-options.ts'
@@ -14,6 +13,7 @@ export { configFromEnv } from './config.ts'
 export type { Duration } from './duration.ts'
 export { CacheError, type CacheErrorCode } from './errors.ts'
 export type { CacheEvents, Logger, WarmProgress } from './events.ts'
+export type { Limit } from './gauge.ts'
 export type { LoadContext } from './load-context.ts'
 export type { Loader } from './loads.ts'
 export type { Outcome } from './outcome.ts'

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { Gauge, Limit } from './gauge.ts'
 import { recent } from './recent.ts'
 
 /**
@@ -19,47 +20,6 @@ const UNSHARED_KEYS = 10_000
 
 /** How many flights are kept at the same time; beyond, loaders run without anybody waiting for them. */
 const MAX_FLIGHTS = 10_000
-
-/** A limit, and how it has been used. */
-export interface Bound {
-  readonly limit: number
-  readonly current: number
-  readonly peak: number
-  readonly refused: number
-}
-
-/** Keeps count of something limited. */
-export class Gauge {
-  readonly #limit: number
-  #current = 0
-  #peak = 0
-  #refused = 0
-
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  /** Whether so much more is within the limit; counts where it is not. */
-  admits(amount: number): boolean {
-    if (this.#current + amount <= this.#limit) return true
-    this.refuse()
-    return false
-  }
-
-  refuse(): void {
-    this.#refused++
-  }
-
-  /** Use so much more, or less. */
-  add(amount: number): void {
-    this.#current += amount
-    this.#peak = Math.max(this.#peak, this.#current)
-  }
-
-  stats(): Bound {
-    return { limit: this.#limit, current: this.#current, peak: this.#peak, refused: this.#refused }
-  }
-}
 
 /** Something that will be there once, as a promise for those who ask: for most of what lands nobody does. */
 class Coming<T> {
@@ -212,7 +172,7 @@ export class Flights<T> {
     this.#unshared.delete(key)
   }
 
-  stats(): Bound {
+  stats(): Limit {
     return { limit: MAX_FLIGHTS, current: this.#flights.size, peak: this.#peak, refused: this.#refused }
   }
 }

@@ -1,6 +1,7 @@
 import type { Entry } from './entry.ts'
+import type { Gauge } from './gauge.ts'
 import type { StoredResponse } from './http/stored-response.ts'
-import type { Flight, Gauge } from './lease.ts'
+import type { Flight } from './lease.ts'
 
 /** A body while it is made. */
 export interface GrowingBody {

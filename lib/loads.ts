@@ -2,9 +2,10 @@ import { type Claimed, claimFill } from './claim.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError, show } from './errors.ts'
+import type { Limit } from './gauge.ts'
 import { entryOf, type Keeping, writtenFor } from './keeping.ts'
 import { tagOf } from './key.ts'
-import { type Bound, type Flight, Flights, LOCK_WAIT_MS, TURN_WAIT_MS, UNSHARED_MS } from './lease.ts'
+import { type Flight, Flights, LOCK_WAIT_MS, TURN_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { type LoadContext, LoadRun } from './load-context.ts'
 import { type Negative, Negatives } from './negatives.ts'
 import type { Outcome } from './outcome.ts'
@@ -76,7 +77,7 @@ export class Loads {
     engine.onClose(async () => this.#abortAll())
   }
 
-  stats(): Readonly<Record<'flights' | 'negative', Bound>> {
+  stats(): Readonly<Record<'flights' | 'negative', Limit>> {
     return { flights: this.#flights.stats(), negative: this.#negatives.stats() }
   }
 

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
-import type { Bound } from './lease.ts'
+import type { Limit } from './gauge.ts'
+import { recent } from './recent.ts'
 import type { Judged, TagLedger } from './tags.ts'
 
 /** What loaders could not bring, remembered in this process only, and only for callers who ask for it. */
@@ -21,18 +21,11 @@ interface Known {
 }
 
 export class Negatives {
-  readonly #known: LRUCache<string, Known>
+  readonly #known = recent<Known>(MAX_KEYS, () => {
+    this.#refused++
+  })
   #peak = 0
   #refused = 0
-
-  constructor() {
-    this.#known = new LRUCache({
-      max: MAX_KEYS,
-      dispose: (_known, _key, reason) => {
-        if (reason === 'evict') this.#refused++
-      },
-    })
-  }
 
   /** What is known of this key at `now`, as far as this ledger says that nothing has been written since. */
   get(full: string, ledger: TagLedger, now: number): Negative | undefined {
@@ -53,7 +46,7 @@ export class Negatives {
   }
 
   /** Keys; refused are those that gave way to others. */
-  stats(): Bound {
+  stats(): Limit {
     return { limit: MAX_KEYS, current: this.#known.size, peak: this.#peak, refused: this.#refused }
   }
 }

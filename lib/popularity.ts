@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Entry } from './entry.ts'
+import { recent } from './recent.ts'
 
 /**
  * Which entries are read often enough to be loaded anew before they are stale. Counted is one life of an entry in this process, and
@@ -20,7 +20,7 @@ interface Life {
 }
 
 export class Popularity {
-  readonly #lives = new LRUCache<string, Life>({ max: MAX_KEYS })
+  readonly #lives = recent<Life>(MAX_KEYS)
 
   /** Count one more read; whether the entry is popular now. */
   count({ key, cachedAt }: Pick<Entry, 'key' | 'cachedAt'>): boolean {

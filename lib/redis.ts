@@ -1,4 +1,5 @@
 import { CacheError, show } from './errors.ts'
+import { inTime } from './in-time.ts'
 
 /**
  * The only file that loads ioredis, and only when a URL or options are given: loading the package loads no optional peer. Types
@@ -215,12 +216,7 @@ class OwnConnection implements RedisConnection {
       client.disconnect()
       return
     }
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, QUIT_MS)
-    })
-    await Promise.race([client.quit().catch(() => {}), late])
-    clearTimeout(timer)
+    await inTime(client.quit(), QUIT_MS)
     client.disconnect()
   }
 

@@ -1,11 +1,12 @@
 import { type Claimed, claimFill } from './claim.ts'
 import type { Clock } from './clock.ts'
 import { type Entry, isFresh, type VariantIndex } from './entry.ts'
+import { Gauge, type Limit } from './gauge.ts'
 import { type CodedBody, codedSize } from './http/content-coding.ts'
 import type { RequestHeaders } from './http/fields.ts'
 import { type ResponseParts, type StoredResponse, storedResponse, withCodings } from './http/stored-response.ts'
 import { tagOf } from './key.ts'
-import { type Bound, type Flight, Flights, Gauge, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
+import { type Flight, Flights, LOCK_WAIT_MS, UNSHARED_MS } from './lease.ts'
 import { type GrowingBody, LiveResponse } from './live-response.ts'
 import { Refreshes } from './refreshes.ts'
 import type { Awaitable, FillLease, SetResult, Store } from './stores/store.ts'
@@ -368,7 +369,7 @@ export class Responses {
     if (lease !== undefined) this.#store.release(lease, unsharedMs)
   }
 
-  stats(): Readonly<Record<'flights' | 'waiters' | 'shared' | 'variants', Bound>> {
+  stats(): Readonly<Record<'flights' | 'waiters' | 'shared' | 'variants', Limit>> {
     return {
       flights: this.#flights.stats(),
       waiters: this.#waiting.stats(),

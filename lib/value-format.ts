@@ -2,8 +2,8 @@ import { bytesOf, fromBytes } from './byte-forms.ts'
 import type { Entry } from './entry.ts'
 import { CacheError, show } from './errors.ts'
 import type { Events } from './events.ts'
+import type { Limit } from './gauge.ts'
 import { unsayable } from './json-form.ts'
-import type { Bound } from './lease.ts'
 import { type Data, dataOf, type Form, formOf, type StoredValue } from './stored-value.ts'
 
 /** Writes values as text and reads them again; what it brings must be what it was given, a copy for each call. */
@@ -68,7 +68,7 @@ export class ValueFormat {
   }
 
   /** Bytes of a value: of the last that was kept, the most so far, and how many were too large. */
-  stats(): Bound {
+  stats(): Limit {
     return { limit: this.#maxBytes, current: this.#lastBytes, peak: this.#peakBytes, refused: this.#refused }
   }
 

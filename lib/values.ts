@@ -2,6 +2,7 @@ import { type Duration, parseDuration } from './duration.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError } from './errors.ts'
+import { inTime } from './in-time.ts'
 import { entryOf, type Keeping, type Windows } from './keeping.ts'
 import { serviceKey, tagOf } from './key.ts'
 import { type Caller, type Load, type Loader, Loads } from './loads.ts'
@@ -22,10 +23,8 @@ import {
 import type { Outcome } from './outcome.ts'
 import { Popularity } from './popularity.ts'
 import { save } from './save.ts'
-
 import { markOf } from './stored-value.ts'
 import type { Awaitable, InvalidationReceipt } from './stores/store.ts'
-
 import type { Token } from './tags.ts'
 import { checkTags } from './targets.ts'
 import type { Warmed } from './warm-run.ts'
@@ -322,7 +321,7 @@ export class Values {
 
   async #bring<T>(load: Load<T>, found: Kept, { caller, softTimeoutMs }: Waiting): Promise<Remembered<T>> {
     const coming = this.#loads.bring(load, caller, found.entry)
-    if (found.entry !== undefined && softTimeoutMs !== undefined && (await isSlow(coming, softTimeoutMs))) {
+    if (found.entry !== undefined && softTimeoutMs !== undefined && !(await inTime(coming, softTimeoutMs))) {
       const standIn = this.#standIn(load, found)
       if (standIn !== undefined) {
         coming.catch((cause: unknown) => this.#engine.events.emit('error', { where: 'remember', cause }))
@@ -493,19 +492,6 @@ function valueIn(entry: Entry | undefined): Entry | undefined {
 
 function forwardOf({ entry }: Kept): 'uri-miss' | 'stale' {
   return entry === undefined ? 'uri-miss' : 'stale'
-}
-
-/** Whether a promise takes longer than this (ms) to settle. */
-async function isSlow(coming: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, ms, true)
-  })
-  const settled = coming.then(
-    () => false,
-    () => false,
-  )
-  return Promise.race([settled, late]).finally(() => clearTimeout(timer))
 }
 
 /** Whole seconds left, negative when stale (RFC 9211 s. 2.4). */

@@ -1,9 +1,9 @@
 import type { Entry, VariantIndex } from './entry.ts'
+import type { Limit } from './gauge.ts'
 import type { RequestHeaders } from './http/fields.ts'
 import type { StoredResponse } from './http/stored-response.ts'
 import { variantValues } from './http/vary.ts'
 import { tagOf, variantKey } from './key.ts'
-import type { Bound } from './lease.ts'
 import { pause } from './pause.ts'
 import { recent } from './recent.ts'
 import type { SetResult, Store } from './stores/store.ts'
@@ -128,7 +128,7 @@ export class VariantIndexes {
     }
   }
 
-  stats(): Bound {
+  stats(): Limit {
     return {
       limit: MAX_VARIANTS,
       current: this.#variants,

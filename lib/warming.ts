@@ -1,6 +1,7 @@
 import type { Engine } from './engine.ts'
 import { type Entry, isFresh } from './entry.ts'
 import { CacheError, show } from './errors.ts'
+import { inTime } from './in-time.ts'
 import { badOption, readOptions } from './options.ts'
 import { OwnTurns, type Turns } from './stores/turns.ts'
 import type { Prefetch, Prefill } from './values.ts'
@@ -169,12 +170,7 @@ export class Warming {
   async #isLinked(): Promise<boolean> {
     const { redis } = this.#engine
     if (redis === undefined) return true
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, START_MS).unref()
-    })
-    await Promise.race([redis.ready().catch(() => {}), late])
-    clearTimeout(timer)
+    await inTime(redis.ready(), START_MS)
     return redis.reachable
   }
 }

@@ -1,11 +1,11 @@
 import type { Duration } from '../lib/duration.ts'
 import { CacheError } from '../lib/errors.ts'
+import { inTime } from '../lib/in-time.ts'
 import type { LoadContext } from '../lib/load-context.ts'
 import { badOption, integer, milliseconds, readOptions, text } from '../lib/options.ts'
 import { pause } from '../lib/pause.ts'
 import { type CachedLoader, cachedLoader } from './cached-loader.ts'
 import type { Buried, Head, Queued, QueueStats, Replayed } from './write-behind/backlog.ts'
-import { inTime } from './write-behind/in-time.ts'
 import { openQueue } from './write-behind/open-queue.ts'
 import {
   readWriteBehindOptions,

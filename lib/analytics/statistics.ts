@@ -1,4 +1,4 @@
-import type { Bound } from '../lease.ts'
+import type { Limit } from '../gauge.ts'
 import { type Outcome, resultOf } from '../outcome.ts'
 import { MAX_TAGS } from '../targets.ts'
 import { Histogram, type LatencyStats } from './histogram.ts'
@@ -103,7 +103,7 @@ export class Statistics {
   }
 
   /** Tags of one response: of the last one that was kept, the most so far, and how many were dropped. */
-  get tags(): Bound {
+  get tags(): Limit {
     return { limit: MAX_TAGS, current: this.#tags, peak: this.#tagsPeak, refused: this.#tagsRefused }
   }
 

@@ -1,7 +1,7 @@
 import { decodeEntry, encodeEntry } from '../codec.ts'
 import { type Entry, isDead } from '../entry.ts'
 import type { Events } from '../events.ts'
-import { Gauge } from '../lease.ts'
+import { Gauge } from '../gauge.ts'
 import { Guard, GuardError, within } from './guarded.ts'
 import type { Awaitable } from './store.ts'
 

@@ -1,5 +1,5 @@
 import { type Entry, isDead, isFresh } from '../entry.ts'
-import type { Bound } from '../lease.ts'
+import { type Limit, together } from '../gauge.ts'
 import type { Fallback, FallbackStats } from './fallback.ts'
 import type { Awaitable, ClaimResult, FillLease, SetResult, Store } from './store.ts'
 
@@ -58,9 +58,8 @@ export class Fallbacks {
   }
 
   /** Bytes that are being written. */
-  writing(): Bound {
-    const none = { limit: 0, current: 0, peak: 0, refused: 0 }
-    return this.#options.list.reduce((sum, { writing }) => added(sum, writing.stats()), none)
+  writing(): Limit {
+    return together(this.#options.list.map(({ writing }) => writing.stats()))
   }
 
   close(): void {
@@ -81,13 +80,4 @@ export class Fallbacks {
 
 function leaseOf(claimed: ClaimResult): FillLease | undefined {
   return claimed.kind === 'mine' ? claimed.lease : undefined
-}
-
-function added(a: Bound, b: Bound): Bound {
-  return {
-    limit: a.limit + b.limit,
-    current: a.current + b.current,
-    peak: a.peak + b.peak,
-    refused: a.refused + b.refused,
-  }
 }

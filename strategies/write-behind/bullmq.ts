@@ -2,10 +2,10 @@ import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CacheError } from '../../lib/errors.ts'
 import type { Events } from '../../lib/events.ts'
+import { inTime } from '../../lib/in-time.ts'
 import type { RedisClient } from '../../lib/redis.ts'
 import type { Annex } from '../../lib/stores/redis-annex.ts'
 import { drainKey, type Line } from './drain-key.ts'
-import { inTime } from './in-time.ts'
 import type { RedisBacklog } from './redis-backlog.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Events } from '../../lib/events.ts'
+import { inTime } from '../../lib/in-time.ts'
 import { drainKey, type Line } from './drain-key.ts'
-import { inTime } from './in-time.ts'
 import type { MemoryBacklog } from './memory-backlog.ts'
 import type { WriteQueue } from './write-queue.ts'
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { Flight, Flights, Gauge, LOCK_WAIT_MS } from '../../lib/lease.ts'
+import { Gauge } from '../../lib/gauge.ts'
+import { Flight, Flights, LOCK_WAIT_MS } from '../../lib/lease.ts'
 
 /** Flights on a monotonic clock that a test moves. */
 function makeFlights(): { readonly flights: Flights<string>; advance(ms: number): void } {

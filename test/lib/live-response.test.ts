@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Gauge } from '../../lib/lease.ts'
+import { Gauge } from '../../lib/gauge.ts'
 import { LiveResponse } from '../../lib/live-response.ts'
 import { MemoryStore } from '../../lib/stores/memory.ts'
 import { responseEntry } from '../support/entries.ts'
