@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { primaryKey } from '../lib/key.ts'
 import type { FillTarget } from '../lib/responses.ts'
 import type { Exchange } from './exchange.ts'
+import type { KnownTarget } from './known-targets.ts'
 import { callForText, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp } from './types.ts'
 
@@ -37,12 +38,22 @@ export function goOn(
 
 /** The key that a URI, or a class of them, has in this place. */
 export function keyOf(mount: Mount, req: IncomingMessage, uri: string): string {
-  const { partitionOf } = mount
-  const { key } = mount.settings
+  return primaryKey(mount.prefixOf(req), uri, extraMaterial(mount, req))
+}
+
+/** The key that the target of a request has in this place. */
+export function targetKey(mount: Mount, req: IncomingMessage, target: KnownTarget): string {
+  const extra = extraMaterial(mount, req)
   const prefix = mount.prefixOf(req)
-  if (key === undefined && partitionOf === undefined) return primaryKey(prefix, uri)
+  return extra === undefined ? target.keyBehind(prefix) : primaryKey(prefix, target.uri, extra)
+}
+
+/** What is part of a key beside the URI; undefined where nothing is. */
+function extraMaterial({ settings, partitionOf }: Mount, req: IncomingMessage): (string | undefined)[] | undefined {
+  const { key } = settings
+  if (key === undefined && partitionOf === undefined) return undefined
   const material = key === undefined ? undefined : callForText('key', () => key(callbackRequest(req)))
-  return primaryKey(prefix, uri, [material, partitionOf?.(req)])
+  return [material, partitionOf?.(req)]
 }
 
 /** The same resource for one group of people only. */

@@ -4,8 +4,9 @@ import { type CacheControl, NOTHING, parseCacheControl } from '../lib/http/cache
 import { hasOriginCondition } from '../lib/http/conditional.ts'
 import { requestField, splitList } from '../lib/http/fields.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
-import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
+import { stripQuery } from '../lib/http/target.ts'
 import { hasUntoldContent, hostOf } from './http2.ts'
+import type { KnownTarget } from './known-targets.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
 
@@ -47,17 +48,21 @@ function hasContent(req: IncomingMessage, headers: IncomingHttpHeaders): boolean
 }
 
 /** The target URI, from what may be believed; undefined where there is no unambiguous one. */
-export function requestTarget(request: Received, settings: Settings, app: ExpressApp | undefined): Target | undefined {
+export function requestTarget(
+  request: Received,
+  settings: Settings,
+  app: ExpressApp | undefined,
+): KnownTarget | undefined {
   const { req, headers, socket } = request
   let scheme = (socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
   let authority = hostOf(headers)
-  if (isTrusted(request, settings, app)) {
-    scheme = firstMember(headers['x-forwarded-proto']) ?? scheme
-    authority = firstMember(headers['x-forwarded-host']) ?? authority
+  const { 'x-forwarded-proto': proto, 'x-forwarded-host': host } = headers
+  if ((proto !== undefined || host !== undefined) && isTrusted(request, settings, app)) {
+    scheme = firstMember(proto) ?? scheme
+    authority = firstMember(host) ?? authority
   }
   if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
-  const originalUrl = (req as RoutedRequest).originalUrl ?? req.url ?? ''
-  return targetUri({ scheme, authority, originalUrl: stripQuery(originalUrl, settings.ignoredQuery) })
+  return settings.knownTargets.named(scheme, authority, (req as RoutedRequest).originalUrl ?? req.url ?? '')
 }
 
 /** What the request says about caching; undefined where it says nothing. */

@@ -42,7 +42,8 @@ import { passMethod } from './write.ts'
 export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, next?: Pass): void {
   const { settings } = mount
   if (!settings.enabled) return goOn(mount, req, res, next)
-  shareShape(req, res)
+  // In front of an application nobody has given them other prototypes yet.
+  if (next !== undefined) shareShape(req, res)
   // Who has an exchange has replaced its methods: most have not, and are asked no more.
   const isPlain = hasOwnHead(res)
   const outer = isPlain ? undefined : exchangeOf(res)
@@ -74,7 +75,8 @@ export function serve(mount: Mount, req: IncomingMessage, res: ServerResponse, n
   }
   if (refusal !== undefined) return passUnkeyed(visit, refusal)
   if (method === 'QUERY') void serveQuery(visit)
-  else proceed(visit)
+  // Asking the clock once more would be half of what a lookup costs.
+  else proceed(visit, settings.engine.clock.nowAt(visit.arrivedAt))
 }
 
 /** QRY-3, QRY-4: the key of a QUERY contains its content, which the handler finds as it came. */
@@ -86,16 +88,14 @@ async function serveQuery(visit: Visit): Promise<void> {
     visit.content = content
     visit.primary = queryPrimaryKey(visit.primary, key)
     visit.own = visit.primary
-    proceed(visit)
+    proceed(visit, visit.settings.engine.clock.now())
   } catch (cause) {
     failed(visit, cause)
   }
 }
 
-function proceed(visit: Visit): void {
+function proceed(visit: Visit, now: number): void {
   if (isRefreshing(visit.socket)) return refill(visit)
-  // The clock is asked once: half of what a lookup costs.
-  const now = visit.settings.engine.clock.now()
   const found = lookup(visit, now)
   if (!(found instanceof Promise)) return decide(visit, found, undefined, now)
   found.then(

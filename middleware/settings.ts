@@ -30,6 +30,7 @@ import {
 } from '../lib/options.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { Size } from '../lib/size.ts'
+import { KnownTargets } from './known-targets.ts'
 import { SearchClasses } from './search-classes.ts'
 import type { CacheRequest } from './types.ts'
 
@@ -119,6 +120,7 @@ export interface Settings {
   readonly vary: VaryCallback['vary'] | undefined
   readonly key: Callback<'key'> | undefined
   readonly ignoredQuery: readonly string[]
+  readonly knownTargets: KnownTargets
   /** Undefined where `No-Vary-Search` is not obeyed. */
   readonly searchClasses: SearchClasses | undefined
   readonly hosts: ReadonlySet<string> | undefined
@@ -231,6 +233,7 @@ export function readSettings(place: 'cacheMiddleware' | 'withCache', options: Wi
     vary: vary === undefined ? undefined : listOrCallback(vary),
     key: read.key,
     ignoredQuery: read.query?.ignore ?? [],
+    knownTargets: new KnownTargets(read.query?.ignore ?? []),
     searchClasses: read.noVarySearch === true ? new SearchClasses() : undefined,
     hosts: read.hosts === undefined ? undefined : new Set(read.hosts.map((host) => host.toLowerCase())),
     trustProxy: read.trustProxy,

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { CacheControl } from '../lib/http/cache-control.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import type { FillTarget } from '../lib/responses.ts'
-import { goOn, keyOf, type Mount, type Pass } from './mount.ts'
+import { goOn, keyOf, type Mount, type Pass, targetKey } from './mount.ts'
 import type { Client } from './replay.ts'
 import { bypassReason, credentialsOf, directivesOf, type Received, requestTarget } from './request.ts'
 import type { SearchClasses } from './search-classes.ts'
@@ -69,7 +69,7 @@ export function nameTarget(visit: Visit): string | undefined {
   const shared = classes?.classOf(uri)
   visit.uri = uri
   visit.path = target.path
-  visit.own = keyOf(mount, req, uri)
+  visit.own = targetKey(mount, req, target)
   visit.primary = shared === undefined ? visit.own : keyOf(mount, req, shared)
   visit.classes = classes
   visit.credentials = credentialsOf(visit, settings)

@@ -4,7 +4,7 @@ import { tagOf } from '../lib/key.ts'
 import { type Fill, NOTHING_STORED } from '../lib/responses.ts'
 import type { InvalidationTargets } from '../lib/stores/store.ts'
 import { announceWrite } from './invalidate.ts'
-import { keyOf, type Mount, type Pass } from './mount.ts'
+import { keyOf, type Mount, type Pass, targetKey } from './mount.ts'
 import { passExchange } from './pass.ts'
 import { credentialsOf, type Received, requestTarget } from './request.ts'
 import { fieldsOf } from './response-fields.ts'
@@ -33,7 +33,7 @@ export function passMethod(mount: Mount, request: Received, res: ServerResponse,
   let primary: string
   let keys: readonly string[]
   try {
-    primary = keyOf(mount, req, uri)
+    primary = targetKey(mount, req, target)
     const shared = settings.searchClasses?.classOf(uri)
     keys = shared === undefined ? [primary] : [primary, keyOf(mount, req, shared)]
   } catch (cause) {

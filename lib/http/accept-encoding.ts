@@ -18,6 +18,8 @@ export class Negotiation {
   readonly #offered: readonly Coding[]
   // The same few browsers ask again and again.
   readonly #remembered = new Map<string, readonly Coding[]>()
+  #lastValue: string | undefined
+  #lastAccepted: readonly Coding[] = NONE
 
   constructor(offered: readonly Coding[]) {
     this.#offered = offered
@@ -27,6 +29,14 @@ export class Negotiation {
   accepted(headers: RequestHeaders): readonly Coding[] {
     const value = requestField(headers, 'accept-encoding')
     if (value === undefined || value.length > MAX_LENGTH) return NONE
+    if (value !== this.#lastValue) {
+      this.#lastAccepted = this.#acceptedBy(value)
+      this.#lastValue = value
+    }
+    return this.#lastAccepted
+  }
+
+  #acceptedBy(value: string): readonly Coding[] {
     const known = this.#remembered.get(value)
     if (known !== undefined) return known
     const accepted = this.#rank(weightsOf(value))

@@ -1,11 +1,12 @@
 import { expect } from 'chai'
+import { withMonotonic } from '../../lib/clock.ts'
 import { Gauge } from '../../lib/gauge.ts'
 import { Flight, Flights, LOCK_WAIT_MS } from '../../lib/lease.ts'
 
 /** Flights on a monotonic clock that a test moves. */
 function makeFlights(): { readonly flights: Flights<string>; advance(ms: number): void } {
   let elapsed = 0
-  const flights = new Flights<string>({ now: () => 0, monotonic: () => elapsed })
+  const flights = new Flights<string>(withMonotonic({ now: () => 0, monotonic: () => elapsed }))
   return {
     flights,
     advance: (ms) => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { withMonotonic } from '../../lib/clock.ts'
 import type { RequestHeaders } from '../../lib/http/fields.ts'
 import { keyPrefix, primaryKey } from '../../lib/key.ts'
 import type { Flight } from '../../lib/lease.ts'
@@ -20,7 +21,7 @@ describe('Responses', () => {
   beforeEach(() => {
     clock = new FakeClock(1_000_000)
     store = new MemoryStore({ maxBytes: 1e7, clock })
-    responses = new Responses({ store, clock: { now: () => clock.now(), monotonic: () => clock.now() } })
+    responses = new Responses({ store, clock: withMonotonic({ now: () => clock.now(), monotonic: () => clock.now() }) })
   })
 
   const lookup = (headers: RequestHeaders = {}): Lookup => responses.lookup(target.primary, headers) as Lookup

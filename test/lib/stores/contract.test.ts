@@ -1,4 +1,5 @@
 import RedisMock from 'ioredis-mock'
+import { withMonotonic } from '../../../lib/clock.ts'
 import { Events } from '../../../lib/events.ts'
 import { connectRedis, type RedisOption } from '../../../lib/redis.ts'
 import { MemoryStore } from '../../../lib/stores/memory.ts'
@@ -23,10 +24,6 @@ async function redisStore(redis: RedisOption, clock: FakeClock): Promise<RedisSt
   })
   await store.ready()
   return store
-}
-
-function withMonotonic(clock: FakeClock): { now(): number; monotonic(): number } {
-  return { now: () => clock.now(), monotonic: () => performance.now() }
 }
 
 async function underRedis(redis: RedisOption): Promise<StoreUnderTest> {

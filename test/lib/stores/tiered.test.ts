@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { withMonotonic } from '../../../lib/clock.ts'
 import type { Entry } from '../../../lib/entry.ts'
 import { Events } from '../../../lib/events.ts'
 import { tagOf } from '../../../lib/key.ts'
@@ -40,7 +41,7 @@ describeWithRedis('TieredStore', () => {
 
   const start = async ({ leaseMs = 60_000, staleIfRedisDown = 0 } = {}): Promise<Process> => {
     let ahead = 0
-    const clock = { now: () => Date.now(), monotonic: () => performance.now() + ahead }
+    const clock = withMonotonic({ now: () => Date.now(), monotonic: () => performance.now() + ahead })
     const redis = new RedisStore({
       connection: connectRedis(server.url, () => {}),
       namespace: `tiered-${namespaces}`,
@@ -111,11 +112,11 @@ describeWithRedis('TieredStore', () => {
       deadlineMs: 50,
       leaseMs: 60_000,
       compressAbove: false,
-      clock: { now: () => Date.now(), monotonic: () => performance.now() },
+      clock: withMonotonic(Date),
       events: new Events({ info() {}, warn() {} }),
     })
     await redis.ready()
-    const clock = { now: () => Date.now(), monotonic: () => performance.now() }
+    const clock = withMonotonic(Date)
     const memory = new MemoryStore({ maxBytes: 1e6, clock, ledgerOf: (key) => redis.ledger(key) })
     const store = new TieredStore({ memory, redis, clock, staleIfRedisDown: 0 })
     await lonely.kill9()
