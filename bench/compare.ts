@@ -19,7 +19,7 @@ export interface Slice extends Load {
 /** A figure per lane and round, by the lane's name. */
 export type Rounds = ReadonlyMap<string, readonly Slice[]>
 
-/** CPU time of a server, for each thing it is asked, until its compiler has seen enough (us); on a busy machine that takes longer. */
+/** CPU time of a server until its compiler has seen enough (us); on a busy machine that takes longer. */
 const WARM_UP_US = 1_500_000
 const WARM_UP_SLICE_MS = 300
 const MAX_WARM_UP_SLICES = 60
@@ -29,7 +29,7 @@ const SLICE_MS = 200
 
 /** Short slices of all lanes in turn, so that a slow minute of the machine is everybody's. */
 export async function compare(lanes: readonly Lane[], { rounds, short }: Context): Promise<Rounds> {
-  if (!short) for (const lane of lanes) await warmUp(lane)
+  if (!short) for (const lane of lanes) await warmUp(lane, WARM_UP_US / lanesOf(lane.server, lanes))
   const slices = new Map(lanes.map(({ name }): [string, Slice[]] => [name, []]))
   for (let round = 1; round <= rounds; round++) {
     const order = round % 2 === 1 ? lanes : lanes.toReversed()
@@ -40,8 +40,13 @@ export async function compare(lanes: readonly Lane[], { rounds, short }: Context
   return slices
 }
 
-async function warmUp({ server, ask }: Lane): Promise<void> {
-  const enough = (await server.cpu()) + WARM_UP_US
+/** How many lanes a server has: they share its warm-up. */
+function lanesOf(server: Server, lanes: readonly Lane[]): number {
+  return lanes.filter((lane) => lane.server === server).length
+}
+
+async function warmUp({ server, ask }: Lane, us: number): Promise<void> {
+  const enough = (await server.cpu()) + us
   for (let count = 0; count < MAX_WARM_UP_SLICES && (await server.cpu()) < enough; count++)
     await load(server.port, ask, WARM_UP_SLICE_MS)
 }

@@ -1,3 +1,4 @@
+import { compareCasts } from '../casts.ts'
 import { compare, type Lane, type Rounds, ratio } from '../compare.ts'
 import type { Prepared } from '../contestant.ts'
 import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
@@ -16,8 +17,12 @@ const EXPRESS = { name: 'cacheMiddleware', limit: 'Express 5, first middleware' 
 /** What other peers keep their values in: installed for them. */
 const STORES: ReadonlySet<string> = new Set(['keyv', '@keyv/redis'])
 
-/** Fewer than where a bar is close: what differs here differs by far. */
-const ROUNDS = 5
+/** For sizes without a bar: what differs there differs by far. */
+const ROUNDS = 3
+
+/** The size of which there is a bar. */
+const JUDGED = '1 kB'
+const SIZE_NAMES = Object.keys(SIZES) as SizeName[]
 
 /** How often a hit of the best peer has to fit into one of `withCache`. */
 const TIMES_THE_BEST = 4
@@ -25,19 +30,17 @@ const TIMES_THE_BEST = 4
 /** What a hit in memory costs beside other caches for Express, and beside proxies. */
 export async function run(context: Context): Promise<Section> {
   const peers = Object.keys(installedPeers()).filter((name) => !STORES.has(name))
-  const sizes = context.short ? (['1 kB'] as const) : (Object.keys(SIZES) as SizeName[])
-  await using servers = new Servers()
-  const lanes = [...(await ownLanes(servers, sizes)), ...(await otherLanes(servers, peers, sizes))]
-  const rounds = await compare(lanes, { ...context, rounds: Math.min(context.rounds, ROUNDS) })
+  const judged = await compareCasts((servers) => lanesOf(servers, peers, [JUDGED]), context)
+  const rounds = context.short ? judged : new Map([...judged, ...(await compareOthers(peers, context))])
   const missing = peers.length === 0 ? ' The peers are not installed here and left out.' : ''
   return {
     title: 'Hits in memory beside other caches',
     note:
       'All in Express 5, mounted as their own README says, answering the same JSON; a store that is no HTTP cache has the plain ' +
-      `middleware around it that its users write. Requests have two fields; each process answers all sizes.${missing}`,
+      `middleware around it that its users write. Requests have two fields; one process of each answers all sizes but ${JUDGED}.${missing}`,
     columns: ['', 'size', ...COLUMNS, `of ${NODE.limit}`, `of ${EXPRESS.limit}`],
-    rows: sizes.flatMap((size) =>
-      namesOf(lanes, size).map((name) => [
+    rows: SIZE_NAMES.flatMap((size) =>
+      namesOf(rounds, size).map((name) => [
         name,
         size,
         ...cellsOf(rounds, laneName(name, size)),
@@ -46,6 +49,25 @@ export async function run(context: Context): Promise<Section> {
     ),
     verdicts: peers.length === 0 ? [] : verdictsOf(rounds, peers),
   }
+}
+
+/** The sizes without a bar. */
+async function compareOthers(peers: readonly string[], context: Context): Promise<Rounds> {
+  await using servers = new Servers()
+  const lanes = await lanesOf(
+    servers,
+    peers,
+    SIZE_NAMES.filter((size) => size !== JUDGED),
+  )
+  return compare(lanes, { ...context, rounds: Math.min(context.rounds, ROUNDS) })
+}
+
+async function lanesOf(
+  servers: Servers,
+  peers: readonly string[],
+  sizes: readonly SizeName[],
+): Promise<readonly Lane[]> {
+  return [...(await ownLanes(servers, sizes)), ...(await otherLanes(servers, peers, sizes))]
 }
 
 async function ownLanes(servers: Servers, sizes: readonly SizeName[]): Promise<readonly Lane[]> {
@@ -93,23 +115,24 @@ function laneName(name: string, size: SizeName): string {
   return `${name}, ${size}`
 }
 
-function namesOf(lanes: readonly Lane[], size: SizeName): readonly string[] {
+function namesOf(rounds: Rounds, size: SizeName): readonly string[] {
   const end = laneName('', size)
-  return lanes.filter(({ name }) => name.endsWith(end)).map(({ name }) => name.slice(0, -end.length))
+  return [...rounds.keys()].filter((name) => name.endsWith(end)).map((name) => name.slice(0, -end.length))
 }
 
 function verdictsOf(rounds: Rounds, peers: readonly string[]): readonly Verdict[] {
   const of = (name: string, reference: string): number =>
-    ratio(rounds, laneName(name, '1 kB'), laneName(reference, '1 kB'))
+    ratio(rounds, laneName(name, JUDGED), laneName(reference, JUDGED))
   const [best = ''] = peers.toSorted((a, b) => of(b, EXPRESS.limit) - of(a, EXPRESS.limit))
+  const limit = of(NODE.limit, best).toFixed(1)
   return [
     {
-      what: `A hit of 1 kB by withCache, of the best peer (${best})`,
+      what: `A hit of ${JUDGED} by withCache, of the best peer (${best}), of which ${NODE.limit} alone is ${limit}`,
       figure: of(NODE.name, best),
       bar: { atLeast: TIMES_THE_BEST },
     },
     {
-      what: `A hit of 1 kB by cacheMiddleware, of the best peer (${best})`,
+      what: `A hit of ${JUDGED} by cacheMiddleware, of the best peer (${best})`,
       figure: of(EXPRESS.name, best),
       bar: { atLeast: 1 },
     },
