@@ -1,11 +1,12 @@
 import type { Entry } from '../entry.ts'
 import {
   draftOf,
+  hasKey,
   readCopiedBytes,
   readEntry,
   readFence,
+  readKey,
   readTemplateId,
-  textBytes,
   writeDraft,
 } from './packed-entry.ts'
 import { Recency } from './recency.ts'
@@ -14,8 +15,8 @@ import { SlotsByKey } from './slots-by-key.ts'
 import { Templates } from './templates.ts'
 import { type Unpacked, UnpackedEntries } from './unpacked-entries.ts'
 
-/** What an entry counts for beside its record and the characters of its key (bytes), as measured on the heap. */
-const SLOT_BYTES = 110
+/** What an entry counts for beside its record (bytes): four numbers of its slot, in arrays half of which may be empty. */
+const SLOT_BYTES = 32
 /** What an entry that is kept ready counts for beside its text and body (bytes), as measured on the heap. */
 const UNPACKED_BYTES = 3_000
 /** Which part of the bytes may be entries that are kept ready. */
@@ -29,14 +30,11 @@ const DEAD_SHARE = 1 / 5
  */
 export class PackedEntries {
   readonly #maxBytes: number
-  readonly #slots = new SlotsByKey()
-  /** By slot. */
-  readonly #keys: string[] = []
+  readonly #slots = new SlotsByKey({ isKeyOf: (slot, key) => hasKey(this.#slabs.placeOf(slot), key) })
   readonly #recency = new Recency()
   readonly #slabs: Slabs
   readonly #templates = new Templates()
   readonly #unpacked: UnpackedEntries
-  #keyBytes = 0
   #evicted = 0
 
   constructor(maxBytes: number) {
@@ -50,7 +48,8 @@ export class PackedEntries {
   }
 
   get bytes(): number {
-    return this.#slabs.bytes + this.#keyBytes + SLOT_BYTES * this.size + this.#unpacked.bytes + this.#templates.bytes
+    const byEntries = this.#slabs.bytes + this.#slots.bytes + SLOT_BYTES * this.size
+    return byEntries + this.#unpacked.bytes + this.#templates.bytes
   }
 
   /** How many entries have given way to others. */
@@ -73,15 +72,17 @@ export class PackedEntries {
     const slot = this.#slots.get(key)
     if (slot === undefined) return undefined
     this.#recency.touch(slot)
-    const unpacked = this.#unpack(slot)
+    const unpacked = this.#unpack(slot, key)
     if (this.#unpacked.add(unpacked)) this.#makeRoom()
     return unpacked
   }
 
   /** The same without taking it for use. */
   peek(key: string): Unpacked | undefined {
+    const ready = this.#unpacked.get(key)
+    if (ready !== undefined) return ready
     const slot = this.#slots.get(key)
-    return slot === undefined ? undefined : (this.#unpacked.get(key) ?? this.#unpack(slot))
+    return slot === undefined ? undefined : this.#unpack(slot, key)
   }
 
   /** The fence of the entry of this key. */
@@ -98,7 +99,7 @@ export class PackedEntries {
     const draft = draftOf(entry)
     // Before the old one lets go of its own: they are the same as a rule.
     const template = this.#templates.use(entry)
-    const alone = recordBytes(draft.length) + textBytes(entry.key) + SLOT_BYTES + template.bytes
+    const alone = recordBytes(draft.length) + SLOT_BYTES + template.bytes
     if (alone > this.#maxBytes) {
       this.#templates.release(template.id)
       return false
@@ -110,17 +111,21 @@ export class PackedEntries {
 
   delete(key: string): void {
     const slot = this.#slots.get(key)
-    if (slot !== undefined) this.#remove(slot)
+    if (slot !== undefined) this.#remove(slot, key)
   }
 
   /** The keys, that of the most recently used entry first. Nothing may change meanwhile. */
   *keys(): Generator<string> {
-    for (const slot of this.#recency) yield this.#keys[slot] as string
+    for (const slot of this.#recency) yield this.#keyOf(slot)
   }
 
-  #unpack(slot: number): Unpacked {
+  #keyOf(slot: number): string {
+    return readKey(this.#slabs.placeOf(slot))
+  }
+
+  #unpack(slot: number, key: string): Unpacked {
     const place = this.#slabs.placeOf(slot)
-    const entry = readEntry(place, this.#keys[slot] as string, this.#templates.get(readTemplateId(place)))
+    const entry = readEntry(place, key, this.#templates.get(readTemplateId(place)))
     const bytes = UNPACKED_BYTES + readCopiedBytes(place)
     return { entry, stamp: undefined, slot, bytes, isUsed: false, position: 0 }
   }
@@ -129,28 +134,23 @@ export class PackedEntries {
   #slotFor(key: string): number {
     const present = this.#slots.get(key)
     if (present !== undefined) {
-      this.#removeRecord(present)
+      this.#removeRecord(present, key)
       this.#recency.touch(present)
       return present
     }
     const slot = this.#recency.add()
     this.#slots.add(key, slot)
-    this.#keys[slot] = key
-    this.#keyBytes += textBytes(key)
     return slot
   }
 
-  #remove(slot: number): void {
-    const key = this.#keys[slot] as string
-    this.#removeRecord(slot)
-    this.#slots.remove(key)
-    this.#keys[slot] = ''
-    this.#keyBytes -= textBytes(key)
+  #remove(slot: number, key: string): void {
+    this.#slots.remove(key, slot)
+    this.#removeRecord(slot, key)
     this.#recency.remove(slot)
   }
 
-  #removeRecord(slot: number): void {
-    this.#unpacked.remove(this.#keys[slot] as string)
+  #removeRecord(slot: number, key: string): void {
+    this.#unpacked.remove(key)
     this.#templates.release(readTemplateId(this.#slabs.placeOf(slot)))
     this.#slabs.remove(slot)
   }
@@ -164,7 +164,7 @@ export class PackedEntries {
       }
       const { oldest } = this.#recency
       if (oldest === undefined) return
-      this.#remove(oldest)
+      this.#remove(oldest, this.#keyOf(oldest))
       this.#evicted++
     }
   }

@@ -9,13 +9,14 @@ import type { Template } from './templates.ts'
 /**
  * An entry as bytes, so that a million of them are few objects for the garbage collector. Words have 32 bits, numbers 64:
  *
- *     0   words    header of the record, template, flags, number of names, number of values, bytes of text, bytes of body
- *     32  numbers  cachedAt, staleAt, deleteAt, seq, fence, size; of a response initialAge, modifiedAt, generatedAt; of a value
+ *     0   words    header of the record, template, flags, length of the key, number of names, number of values, bytes of text,
+ *                  bytes of body
+ *     40  numbers  cachedAt, staleAt, deleteAt, seq, fence, size; of a response initialAge, modifiedAt, generatedAt; of a value
  *                  its stale windows and which form it has
- *     104 words    of each name (tags, the entry's own): how much of it is in the text, and which part of the key follows;
+ *     112 words    of each name (tags, the entry's own): how much of it is in the text, and which part of the key follows;
  *                  of each value (of a field, or the key of a variant): its length;
  *                  of each coding of the body: which one, and one more than its length, 0 where it is not worth its place
- *         text     names and values, one after the other
+ *         text     key, names and values, one after the other
  *         body     as it is, then in its codings
  *
  * Text is Latin-1, or UTF-16 where that will not do.
@@ -23,13 +24,14 @@ import type { Template } from './templates.ts'
 
 const TEMPLATE = RECORD_HEADER_BYTES / 4
 const FLAGS = TEMPLATE + 1
-const NAMES = TEMPLATE + 2
-const VALUES = TEMPLATE + 3
-const TEXT = TEMPLATE + 4
-const BODY = TEMPLATE + 5
-const NUMBERS = 4
+const KEY = TEMPLATE + 2
+const NAMES = TEMPLATE + 3
+const VALUES = TEMPLATE + 4
+const TEXT = TEMPLATE + 5
+const BODY = TEMPLATE + 6
+const NUMBERS = 5
 const FENCE = NUMBERS + 4
-const SPANS_AT = 104
+const SPANS_AT = 112
 /** Of a name: its length in the text, and start and length of its part of the key. */
 const NAME_SPANS = 3
 
@@ -65,7 +67,7 @@ interface Spans {
 
 /** @throws {TypeError} when the value of a service entry is neither text nor bytes. */
 export function draftOf(entry: Entry): Draft {
-  const written: Spans = { text: '', spans: [] }
+  const written: Spans = { text: entry.key, spans: [] }
   // What stands behind `u:` and `p:` is part of the key as a rule.
   for (const tag of entry.tags) addName(written, entry.key, tag, 2)
   addName(written, entry.key, entry.name, 0)
@@ -113,6 +115,7 @@ export function writeDraft({ chunk, at }: Place, draft: Draft, templateId: numbe
   const word = at / 4
   words[word + TEMPLATE] = templateId
   words[word + FLAGS] = flags
+  words[word + KEY] = entry.key.length
   words[word + NAMES] = names
   words[word + VALUES] = spans.length - NAME_SPANS * names - CODING_SPANS * (flags >> CODINGS_SHIFT)
   words[word + TEXT] = bodyAt - textAt
@@ -143,10 +146,11 @@ export function readEntry({ chunk, at }: Place, key: string, template: Template)
   const codingCount = flags >> CODINGS_SHIFT
   const spans = (at + SPANS_AT) / 4
   const codingSpans = spans + NAME_SPANS * nameCount + valueCount
-  const textAt = 4 * (codingSpans + CODING_SPANS * codingCount)
+  const textAt = textStart(words, word)
   const bodyAt = textAt + (words[word + TEXT] as number)
   const bodyEnd = bodyAt + (words[word + BODY] as number)
-  const text = readText(bytes, textAt, bodyAt, (flags & FLAG_WIDE_TEXT) !== 0)
+  const isWide = (flags & FLAG_WIDE_TEXT) !== 0
+  const text = readText(bytes, textAt + (isWide ? 2 : 1) * key.length, bodyAt, isWide)
   const { names, end } = readNames(words, spans, nameCount, text, key)
   const values = readValues(words, spans + NAME_SPANS * nameCount, valueCount, text, end)
   const number = at / 8
@@ -184,6 +188,33 @@ export function readEntry({ chunk, at }: Place, key: string, template: Template)
   }
 }
 
+/** Whether this is the key of the entry that was written there. */
+export function hasKey({ chunk, at }: Place, key: string): boolean {
+  const { bytes, words } = chunk
+  const word = at / 4
+  if (words[word + KEY] !== key.length) return false
+  const textAt = textStart(words, word)
+  if (((words[word + FLAGS] as number) & FLAG_WIDE_TEXT) === 0) {
+    for (let index = 0; index < key.length; index++) {
+      if (bytes[textAt + index] !== key.charCodeAt(index)) return false
+    }
+    return true
+  }
+  for (let index = 0; index < key.length; index++) {
+    if (bytes.readUInt16LE(textAt + 2 * index) !== key.charCodeAt(index)) return false
+  }
+  return true
+}
+
+/** The key of the entry that was written there. */
+export function readKey({ chunk, at }: Place): string {
+  const { bytes, words } = chunk
+  const word = at / 4
+  const isWide = ((words[word + FLAGS] as number) & FLAG_WIDE_TEXT) !== 0
+  const textAt = textStart(words, word)
+  return readText(bytes, textAt, textAt + (isWide ? 2 : 1) * (words[word + KEY] as number), isWide)
+}
+
 /** The fence of the entry that was written there. */
 export function readFence({ chunk, at }: Place): number {
   return chunk.numbers[at / 8 + FENCE] as number
@@ -203,9 +234,11 @@ export function readCopiedBytes({ chunk, at }: Place): number {
   return (words[word + TEXT] as number) + (isText ? (words[word + BODY] as number) : 0)
 }
 
-/** How many bytes a text takes, here and on the heap. */
-export function textBytes(text: string): number {
-  return BEYOND_LATIN1.test(text) ? 2 * text.length : text.length
+/** Where the text of the record at this word begins (bytes). */
+function textStart(words: Uint32Array, word: number): number {
+  const codings = (words[word + FLAGS] as number) >> CODINGS_SHIFT
+  const spans = NAME_SPANS * (words[word + NAMES] as number) + (words[word + VALUES] as number) + CODING_SPANS * codings
+  return 4 * (word + spans) + SPANS_AT
 }
 
 function responseOf(entry: Entry): StoredResponse {

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import type { Entry } from '../../../lib/entry.ts'
 import type { StoredResponse } from '../../../lib/http/stored-response.ts'
 import { MemoryStore } from '../../../lib/stores/memory.ts'
 import { PackedEntries } from '../../../lib/stores/packed-entries.ts'
-import { responseEntry } from '../../support/entries.ts'
+import { responseEntry, valueEntry } from '../../support/entries.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const run = promisify(execFile)
@@ -77,6 +78,37 @@ describe('PackedEntries', () => {
     const left = Array.from({ length: 100 }, (_, number) => number).filter((number) => entries.has(keyOf(number)))
     expect(left).to.deep.equal(Array.from({ length: left.length }, (_, number) => 50 - left.length + number))
     expect(left.length).to.be.greaterThan(0)
+  })
+
+  it('find an entry by its key, however long, of whatever characters, and like whichever other', () => {
+    const entries = new PackedEntries(10_000_000)
+    const long = 'x'.repeat(100_000)
+    const keys = [
+      '',
+      'a',
+      'a\0',
+      'A',
+      '\u00e9',
+      'e\u0301',
+      '\u0131',
+      '\ud83d\ude00',
+      '\u{1f601}',
+      '\ufffd',
+      long,
+      `${long}y`,
+      `\u0100${long}`,
+    ]
+    const of = (key: string, value: string): Entry => valueEntry(source, 0, key, { value })
+    for (const key of keys) entries.set(of(key, `first of ${key.length}`))
+    for (const key of keys) entries.set(of(key, `of ${key}`))
+    expect(entries.size).to.equal(keys.length)
+    expect([...entries.keys()].reverse()).to.deep.equal(keys.map((key) => of(key, '').key))
+    for (const key of keys) expect(entries.peek(of(key, '').key)?.entry).to.deep.equal(of(key, `of ${key}`))
+    for (const key of keys) {
+      entries.delete(of(key, '').key)
+      expect(entries.has(of(key, '').key)).to.equal(false)
+    }
+    expect([entries.size, [...entries.keys()]]).to.deep.equal([0, []])
   })
 
   it('take at most 600 bytes for an entry beside its body, head and key, and no more than they count', async function () {

@@ -3,7 +3,15 @@ import fc from 'fast-check'
 import type { Entry } from '../../../lib/entry.ts'
 import { type ResponseParts, storedResponse } from '../../../lib/http/stored-response.ts'
 import { FORMS, isTextForm, type Mark, marked } from '../../../lib/stored-value.ts'
-import { draftOf, readEntry, readFence, readTemplateId, writeDraft } from '../../../lib/stores/packed-entry.ts'
+import {
+  draftOf,
+  hasKey,
+  readEntry,
+  readFence,
+  readKey,
+  readTemplateId,
+  writeDraft,
+} from '../../../lib/stores/packed-entry.ts'
 import { Slabs } from '../../../lib/stores/slabs.ts'
 import { Templates } from '../../../lib/stores/templates.ts'
 
@@ -104,6 +112,8 @@ describe('a packed entry', () => {
           const place = slabs.placeOf(slot)
           expect(readEntry(place, packed.key, templates.get(readTemplateId(place)))).to.deep.equal(packed)
           expect(readFence(place)).to.equal(packed.fence)
+          expect(readKey(place)).to.equal(packed.key)
+          for (const { key } of entries) expect(hasKey(place, key)).to.equal(key === packed.key)
         }
       }),
       { seed: SEED, numRuns: 300 },
