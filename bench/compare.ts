@@ -20,7 +20,7 @@ export interface Slice extends Load {
 export type Rounds = ReadonlyMap<string, readonly Slice[]>
 
 /** CPU time of a server until its compiler has seen enough (us); on a busy machine that takes longer. */
-const WARM_UP_US = 1_500_000
+const WARM_UP_US = 2_000_000
 const WARM_UP_SLICE_MS = 300
 const MAX_WARM_UP_SLICES = 60
 

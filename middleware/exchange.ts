@@ -16,6 +16,7 @@ import { selectPart } from './client-part.ts'
 import { codeLater, isNegotiated } from './coding.ts'
 import { type Classify, Deposit } from './deposit.ts'
 import { asSent, isBeyondAscii } from './head-encoding.ts'
+import { heededIn } from './heeded.ts'
 import { reasonOf } from './http2.ts'
 import { InnerRequest, RANGES, SELECTING } from './inner-request.ts'
 import type { TakeOver, Watcher, Window } from './intercept.ts'
@@ -202,7 +203,7 @@ export class Exchange implements Watcher {
     settings.engine.report(entry.key, outcome)
     const now = settings.engine.clock.now()
     const { method, headers } = this.#req
-    replay({ method, headers, res: this.#res, settings }, entry, outcome, now)
+    replay({ method, headers, heeded: heededIn(headers), res: this.#res, settings }, entry, outcome, now)
     this.#time(outcome)
     if (entry.value.codable) codeLater(settings, entry, this.#headers)
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { ServerResponse } from 'node:http'
 import { boundaryFor, multipartByteranges } from '../lib/http/byteranges.ts'
 import { formatCacheStatus, xCache } from '../lib/http/cache-status.ts'
-import { hasCondition, isNotModified } from '../lib/http/conditional.ts'
+import { isNotModified } from '../lib/http/conditional.ts'
 import { fieldValue, type RequestHeaders, requestField } from '../lib/http/fields.ts'
 import { NOT_AFTER_IF_RANGE, NOT_IN_206 } from '../lib/http/part-fields.ts'
 import { type ByteRange, byteRanges, rangeApplies } from '../lib/http/ranges.ts'
@@ -11,6 +11,7 @@ import { currentAge } from '../lib/http/reuse.ts'
 import type { LastHead, Representation, StoredResponse } from '../lib/http/stored-response.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { ResponseEntry } from '../lib/responses.ts'
+import { CODING, CONDITION, RANGE } from './heeded.ts'
 import { setReason } from './http2.ts'
 import type { Settings } from './settings.ts'
 
@@ -27,6 +28,8 @@ export interface ReplayResponse {
 export interface Client {
   readonly method: string | undefined
   readonly headers: RequestHeaders
+  /** Which of them a cache heeds. */
+  readonly heeded: number
   readonly res: ReplayResponse
   readonly settings: Pick<Settings, 'headers' | 'encodings'>
   /** CMP-4: not where compression above us would code a part of the whole. @default what the response says */
@@ -40,10 +43,10 @@ export interface Client {
  * condition and range judged on it (RFC 9110 s. 13.2.2). Synchronous, and the only thing a hit in memory does.
  */
 export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, now: number): void {
-  const { method, headers, res } = client
+  const { method, headers, heeded, res } = client
   const { value } = entry
   const form = formFor(client, value)
-  if (value.status === 200 && (hasCondition(headers) || headers['range'] !== undefined)) {
+  if ((heeded & (CONDITION | RANGE)) !== 0 && value.status === 200) {
     // CON-22: the condition first.
     const held = form === value ? unchangedHead(headers, value, now) : heldHead(value, form, headers, now)
     if (held !== undefined) return sendNotModified(client, { entry, form, held }, outcome, now)
@@ -65,9 +68,10 @@ export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, n
 }
 
 /** In which coding this client gets it. RNG-16: ranges are those of the content as it is. */
-function formFor({ method, headers, settings }: Client, value: StoredResponse): Representation {
+function formFor({ method, headers, heeded, settings }: Client, value: StoredResponse): Representation {
   if (!value.codable || settings.encodings === undefined) return value
-  if (headers['range'] !== undefined && method === 'GET') return identityOf(value)
+  if ((heeded & RANGE) !== 0 && method === 'GET' && headers['range'] !== undefined) return identityOf(value)
+  if ((heeded & CODING) === 0) return identityOf(value)
   return representationIn(value, settings.encodings.accepted(headers))
 }
 

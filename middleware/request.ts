@@ -5,6 +5,7 @@ import { hasOriginCondition } from '../lib/http/conditional.ts'
 import { requestField, splitList } from '../lib/http/fields.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import { stripQuery } from '../lib/http/target.ts'
+import { CONTENT, CREDENTIALS, FORWARDED, OVERRIDE, PRECONDITION, UPGRADE } from './heeded.ts'
 import { hasUntoldContent, hostOf } from './http2.ts'
 import type { KnownTarget } from './known-targets.ts'
 import { callSync, type Settings } from './settings.ts'
@@ -15,16 +16,18 @@ export interface Received {
   readonly req: IncomingMessage
   readonly method: string
   readonly headers: IncomingHttpHeaders
+  /** Which fields there are that a cache heeds. */
+  readonly heeded: number
   readonly socket: Socket
 }
 
 /** Why the cache keeps out of this GET or HEAD, or undefined: the `detail` of `fwd=bypass`. */
-export function bypassReason({ req, method, headers }: Received, settings: Settings): string | undefined {
+export function bypassReason({ req, method, headers, heeded }: Received, settings: Settings): string | undefined {
   // KEY-13: content on a GET is no part of the key.
-  if (method !== 'QUERY' && hasContent(req, headers)) return 'body'
-  if (hasOriginCondition(headers)) return 'precondition'
-  if (headers.upgrade !== undefined) return 'upgrade'
-  if (isOverridden(headers)) return 'method-override'
+  if ((heeded & CONTENT) !== 0 && method !== 'QUERY' && hasContent(req, headers)) return 'body'
+  if ((heeded & PRECONDITION) !== 0 && hasOriginCondition(headers)) return 'precondition'
+  if ((heeded & UPGRADE) !== 0 && headers.upgrade !== undefined) return 'upgrade'
+  if ((heeded & OVERRIDE) !== 0 && isOverridden(headers)) return 'method-override'
   // KEY-14
   const original = (req as RoutedRequest).originalMethod
   if (original !== undefined && original !== method) return 'method-override'
@@ -53,13 +56,12 @@ export function requestTarget(
   settings: Settings,
   app: ExpressApp | undefined,
 ): KnownTarget | undefined {
-  const { req, headers, socket } = request
+  const { req, headers, heeded, socket } = request
   let scheme = (socket as { encrypted?: boolean }).encrypted === true ? 'https' : 'http'
   let authority = hostOf(headers)
-  const { 'x-forwarded-proto': proto, 'x-forwarded-host': host } = headers
-  if ((proto !== undefined || host !== undefined) && isTrusted(request, settings, app)) {
-    scheme = firstMember(proto) ?? scheme
-    authority = firstMember(host) ?? authority
+  if ((heeded & FORWARDED) !== 0 && isTrusted(request, settings, app)) {
+    scheme = firstMember(headers['x-forwarded-proto']) ?? scheme
+    authority = firstMember(headers['x-forwarded-host']) ?? authority
   }
   if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
   return settings.knownTargets.named(scheme, authority, (req as RoutedRequest).originalUrl ?? req.url ?? '')
@@ -91,17 +93,18 @@ export function hideStrippedQuery(req: IncomingMessage, settings: Settings): voi
 }
 
 /** The strongest sign that this request is somebody's (DESIGN, "Cookies and credentials"). */
-export function credentialsOf({ req, headers, socket }: Received, settings: Settings): Credentials | undefined {
-  if (headers.authorization !== undefined) return 'authorization'
+export function credentialsOf({ req, headers, heeded, socket }: Received, settings: Settings): Credentials | undefined {
+  const mayHave = (heeded & CREDENTIALS) !== 0
+  if (mayHave && headers.authorization !== undefined) return 'authorization'
   const { isAuthenticated } = settings
   if (isAuthenticated !== undefined && callSync('isAuthenticated', () => isAuthenticated(callbackRequest(req)))) {
     return 'authenticated'
   }
   if (settings.profile === 'rfc') return undefined
-  if (headers['x-api-key'] !== undefined) return 'x-api-key'
-  if (headers['proxy-authorization'] !== undefined) return 'proxy-authorization'
+  if (mayHave && headers['x-api-key'] !== undefined) return 'x-api-key'
+  if (mayHave && headers['proxy-authorization'] !== undefined) return 'proxy-authorization'
   if ((socket as { authorized?: boolean }).authorized === true) return 'client-certificate'
-  return headers.cookie === undefined ? undefined : 'cookie'
+  return mayHave && headers.cookie !== undefined ? 'cookie' : undefined
 }
 
 // An Express application is named by the prototype that it gives to its requests.

@@ -19,6 +19,7 @@ import { codeLater } from './coding.ts'
 import { contentKey, takeContent } from './content.ts'
 import type { Place } from './deposit.ts'
 import { Exchange, exchangeOf, type Why } from './exchange.ts'
+import { CODING } from './heeded.ts'
 import { watch } from './intercept.ts'
 import { LiveCopy } from './live-copy.ts'
 import { goOn, keyOf, type Mount, type Pass } from './mount.ts'
@@ -213,7 +214,8 @@ function answer(visit: Visit, entry: ResponseEntry, outcome: Outcome, now: numbe
   replay(client, entry, outcome, now)
   settings.engine.time(outcome, visit.arrivedAt)
   // What is still being made has no body yet.
-  if (entry.value.codable && client === visit) codeLater(settings, entry, visit.headers)
+  if (entry.value.codable && (visit.heeded & CODING) !== 0 && client === visit)
+    codeLater(settings, entry, visit.headers)
 }
 
 function tellHit({ engine, onHit }: Settings, req: IncomingMessage, res: ServerResponse, outcome: Outcome): void {
@@ -304,7 +306,7 @@ async function share(
 
 /** Answer with a response while it is made; false where that cannot be. */
 function follow(visit: Visit, live: LiveResponse): boolean {
-  const { method, headers, res, settings } = visit
+  const { method, headers, heeded, res, settings } = visit
   const { events, clock } = settings.engine
   const { entry } = live
   // RNG-20: parts are cut from the whole.
@@ -314,7 +316,7 @@ function follow(visit: Visit, live: LiveResponse): boolean {
   if (reuse.kind !== 'serve' || !live.admits()) return false
   const onError = (cause: unknown): void => events.emit('error', { where: 'collapse', cause })
   const copy = new LiveCopy({ live, method, res, onError })
-  answer(visit, entry, collapsed(entry, reuse.rule, now), now, { method, headers, settings, res: copy })
+  answer(visit, entry, collapsed(entry, reuse.rule, now), now, { method, headers, heeded, settings, res: copy })
   return true
 }
 

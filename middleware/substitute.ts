@@ -6,6 +6,7 @@ import type { Forward, Outcome } from '../lib/outcome.ts'
 import type { FillTarget, ResponseEntry } from '../lib/responses.ts'
 import type { Deposit } from './deposit.ts'
 import { type Freshened, freshen } from './freshen.ts'
+import { heededIn } from './heeded.ts'
 import { reasonOf, setReason } from './http2.ts'
 import type { InnerRequest } from './inner-request.ts'
 import { type TakeOver, takeOver } from './intercept.ts'
@@ -180,7 +181,7 @@ export class Substitute {
           setReason(res, reason)
         },
       }
-      const client = { method, headers, res: through, settings, mayCut: this.#mayCut }
+      const client = { method, headers, heeded: heededIn(headers), res: through, settings, mayCut: this.#mayCut }
       replay(client, entry, outcome, settings.engine.clock.now())
     }
   }

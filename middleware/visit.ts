@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { CacheControl } from '../lib/http/cache-control.ts'
 import type { Credentials } from '../lib/http/storing-input.ts'
 import type { FillTarget } from '../lib/responses.ts'
+import { DIRECTIVES, heededIn } from './heeded.ts'
 import { goOn, keyOf, type Mount, type Pass, targetKey } from './mount.ts'
 import type { Client } from './replay.ts'
 import { bypassReason, credentialsOf, directivesOf, type Received, requestTarget } from './request.ts'
@@ -16,6 +17,7 @@ export class Visit implements Received, FillTarget, Client {
   readonly req: IncomingMessage
   readonly method: string
   readonly headers: IncomingHttpHeaders
+  readonly heeded: number
   readonly socket: Socket
   readonly res: ServerResponse
   /** Nobody else has a hand in writing the head. */
@@ -44,6 +46,7 @@ export class Visit implements Received, FillTarget, Client {
     // Read once: on a request of Express each reading takes as long as finding the entry.
     this.method = req.method ?? ''
     this.headers = req.headers
+    this.heeded = heededIn(this.headers)
     this.socket = req.socket
     this.res = res
     this.isPlain = isPlain
@@ -73,6 +76,6 @@ export function nameTarget(visit: Visit): string | undefined {
   visit.primary = shared === undefined ? visit.own : keyOf(mount, req, shared)
   visit.classes = classes
   visit.credentials = credentialsOf(visit, settings)
-  visit.directives = directivesOf(visit.headers)
+  if ((visit.heeded & DIRECTIVES) !== 0) visit.directives = directivesOf(visit.headers)
   return undefined
 }

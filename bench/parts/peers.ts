@@ -59,7 +59,7 @@ async function compareOthers(peers: readonly string[], context: Context): Promis
     peers,
     SIZE_NAMES.filter((size) => size !== JUDGED),
   )
-  return compare(lanes, { ...context, rounds: Math.min(context.rounds, ROUNDS) })
+  return await compare(lanes, { ...context, rounds: Math.min(context.rounds, ROUNDS) })
 }
 
 async function lanesOf(

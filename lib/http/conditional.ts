@@ -34,12 +34,7 @@ export function validatorsOf(fields: Fields, now: number): Validators {
   }
 }
 
-/** Does the request carry a condition that a cache evaluates? */
-export function hasCondition(headers: RequestHeaders): boolean {
-  return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
-}
-
-/** Does it carry one that only the origin may evaluate (RFC 9111 s. 4.3.2)? Such a request bypasses the cache. */
+/** Does the request carry a condition that only the origin may evaluate (RFC 9111 s. 4.3.2)? Such a request bypasses the cache. */
 export function hasOriginCondition(headers: RequestHeaders): boolean {
   // CON-17
   return headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import type { ResponseEntry } from '../../lib/responses.ts'
 import { MemoryStore } from '../../lib/stores/memory.ts'
 import { cacheMiddleware } from '../../middleware/cache.ts'
+import { heededIn } from '../../middleware/heeded.ts'
 import { type Client, replay } from '../../middleware/replay.ts'
 import type { CacheMiddlewareOptions } from '../../middleware/settings.ts'
 import { FRAMEWORKS, type Handler, makeListener } from '../support/app.ts'
@@ -644,7 +645,12 @@ describe('replay', () => {
       end: (content?: Buffer) => void (body = content),
     }
     const settings = { headers: 'standard', encodings: undefined } as const
-    replay({ ...asked, res, settings }, entry as ResponseEntry, { hit: true }, clock.now())
+    replay(
+      { ...asked, heeded: heededIn(asked.headers), res, settings },
+      entry as ResponseEntry,
+      { hit: true },
+      clock.now(),
+    )
     return { status, body: body?.toString() }
   }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { hasCondition, hasOriginCondition, isNotModified } from '../../../lib/http/conditional.ts'
+import { hasOriginCondition, isNotModified } from '../../../lib/http/conditional.ts'
 
 const NOW = Date.UTC(2026, 10, 21)
 const MODIFIED = Date.UTC(1994, 10, 6, 8, 49, 37)
@@ -53,14 +53,6 @@ describe('isNotModified', () => {
         NOW,
       ),
     ).to.equal(false)
-  })
-})
-
-describe('hasCondition', () => {
-  it('sees the conditions that a cache evaluates', () => {
-    expect(hasCondition({ 'if-none-match': '' })).to.equal(true)
-    expect(hasCondition({ 'if-modified-since': 'x' })).to.equal(true)
-    expect(hasCondition({ 'if-match': '"a"' })).to.equal(false)
   })
 })
 
