@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { type Ask, type Load, load } from './load.ts'
 import type { Context } from './part.ts'
 import type { Server } from './server.ts'
@@ -29,7 +30,7 @@ const SLICE_MS = 200
 
 /** Short slices of all lanes in turn, so that a slow minute of the machine is everybody's. */
 export async function compare(lanes: readonly Lane[], { rounds, short }: Context): Promise<Rounds> {
-  if (!short) for (const lane of lanes) await warmUp(lane, WARM_UP_US / lanesOf(lane.server, lanes))
+  if (!short) await warmUpAll(lanes)
   const slices = new Map(lanes.map(({ name }): [string, Slice[]] => [name, []]))
   for (let round = 1; round <= rounds; round++) {
     const order = round % 2 === 1 ? lanes : lanes.toReversed()
@@ -40,9 +41,16 @@ export async function compare(lanes: readonly Lane[], { rounds, short }: Context
   return slices
 }
 
-/** How many lanes a server has: they share its warm-up. */
-function lanesOf(server: Server, lanes: readonly Lane[]): number {
-  return lanes.filter((lane) => lane.server === server).length
+/** As many servers at once as there are processors: nothing is measured yet. */
+async function warmUpAll(lanes: readonly Lane[]): Promise<void> {
+  const waiting = [...new Set(lanes.map(({ server }) => server))]
+  const next = async (): Promise<void> => {
+    for (let server = waiting.pop(); server !== undefined; server = waiting.pop()) {
+      const own = lanes.filter((lane) => lane.server === server)
+      for (const lane of own) await warmUp(lane, WARM_UP_US / own.length)
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, next))
 }
 
 async function warmUp({ server, ask }: Lane, us: number): Promise<void> {

@@ -1,18 +1,19 @@
-import { compareCasts } from '../casts.ts'
-import { type Lane, ratio } from '../compare.ts'
+import { compare, type Lane, ratio } from '../compare.ts'
 import { COLUMNS, cellsOf, ratioCell } from '../figures.ts'
 import { learn } from '../learn.ts'
 import type { Context } from '../part.ts'
 import { ETAG, SIZES } from '../payload.ts'
 import type { Section } from '../section.ts'
-import type { Servers } from '../server.ts'
+import { Servers } from '../server.ts'
 
 const NAMES = ['withCache', 'cacheMiddleware'] as const
 const UNCHANGED = { fields: { 'If-None-Match': ETAG } } as const
 
 /** What telling a client that it has the answer already costs, beside sending it. */
 export async function run(context: Context): Promise<Section> {
-  const rounds = await compareCasts(lanesOf, context)
+  // Both are asked of one process, so that one is enough.
+  await using servers = new Servers()
+  const rounds = await compare(await lanesOf(servers), context)
   return {
     title: 'Conditional hits',
     note: `\`If-None-Match\` with the entity tag of a body of 1 kB; the reference is the whole answer by the same server.`,
