@@ -134,7 +134,7 @@ export class PackedEntries {
   #slotFor(key: string): number {
     const present = this.#slots.get(key)
     if (present !== undefined) {
-      this.#removeRecord(present, key)
+      this.#removeRecord(present, key, false)
       this.#recency.touch(present)
       return present
     }
@@ -143,16 +143,16 @@ export class PackedEntries {
     return slot
   }
 
-  #remove(slot: number, key: string): void {
+  #remove(slot: number, key: string, isEvicted: boolean = false): void {
     this.#slots.remove(key, slot)
-    this.#removeRecord(slot, key)
+    this.#removeRecord(slot, key, isEvicted)
     this.#recency.remove(slot)
   }
 
-  #removeRecord(slot: number, key: string): void {
+  #removeRecord(slot: number, key: string, isEvicted: boolean): void {
     this.#unpacked.remove(key)
     this.#templates.release(readTemplateId(this.#slabs.placeOf(slot)))
-    this.#slabs.remove(slot)
+    this.#slabs.remove(slot, isEvicted)
   }
 
   #makeRoom(): void {
@@ -164,7 +164,7 @@ export class PackedEntries {
       }
       const { oldest } = this.#recency
       if (oldest === undefined) return
-      this.#remove(oldest, this.#keyOf(oldest))
+      this.#remove(oldest, this.#keyOf(oldest), true)
       this.#evicted++
     }
   }

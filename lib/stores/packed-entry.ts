@@ -336,8 +336,10 @@ function readText(bytes: Buffer, from: number, to: number, isWide: boolean): str
   return bytes.toString(isWide ? 'utf16le' : 'latin1', from, to)
 }
 
-/** A copy of what may be overwritten, else the bytes themselves. */
-function readBytes({ bytes, isShared }: Chunk, from: number, to: number): Buffer {
-  const view = bytes.subarray(from, to)
-  return isShared ? Buffer.from(view) : view
+/** A copy of what may be overwritten, else the bytes themselves, which nobody overwrites then. */
+function readBytes(chunk: Chunk, from: number, to: number): Buffer {
+  const view = chunk.bytes.subarray(from, to)
+  if (chunk.isShared) return Buffer.from(view)
+  chunk.isLent = true
+  return view
 }

@@ -1,6 +1,9 @@
+import { SpareBlocks } from './spare-blocks.ts'
+
 /**
  * Bytes outside the JavaScript heap. Small records share chunks: what is dead in one is not used again before the whole chunk is.
- * A large record has memory of its own, which may be given out as it is: whoever still reads it, a socket say, keeps it alive.
+ * A large record has memory of its own, which may be given out as it is: whoever still reads it, a socket say, keeps it alive. Where
+ * nobody does, the next large record takes it.
  * A record belongs to a slot, a small number of its owner, and may move.
  */
 
@@ -12,6 +15,8 @@ export interface Chunk {
   readonly id: number
   /** Whether its memory is used for other records later. */
   readonly isShared: boolean
+  /** Whether its memory was given out as it is. */
+  isLent: boolean
   /** How far it is filled (bytes). */
   filled: number
   /** Bytes of the records that are still wanted. */
@@ -34,6 +39,8 @@ const CHUNKS = 64
 /** What is larger than this, or than this part of a chunk, does not share one, so that the end of a full chunk is never much. */
 const MAX_SHARED_BYTES = 32 * 1024
 const MAX_SHARE = 1 / 8
+/** Which part of all may be memory of large records that are gone. */
+const SPARE_SHARE = 1 / 16
 /** What a chunk counts for beside its bytes, as measured on the heap. */
 const CHUNK_BYTES = 600
 
@@ -47,6 +54,7 @@ export class Slabs {
   #current: Chunk | undefined
   /** Memory of the last one that was let go. */
   #spare: Buffer | undefined
+  readonly #spareBlocks: SpareBlocks
   #bytes = 0
   #living = 0
   /** By slot: the id of its chunk, and where in it. */
@@ -56,11 +64,12 @@ export class Slabs {
   /** `maxBytes`: how much there will be, about. */
   constructor(maxBytes: number) {
     this.#chunkBytes = aligned(Math.min(MAX_CHUNK_BYTES, Math.max(MIN_CHUNK_BYTES, maxBytes / CHUNKS)))
+    this.#spareBlocks = new SpareBlocks(maxBytes * SPARE_SHARE)
   }
 
-  /** All bytes in use, the dead ones among the living included. */
+  /** All bytes, those included that are dead or wait for another record. */
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes + this.#spareBlocks.bytes
   }
 
   get deadBytes(): number {
@@ -71,11 +80,11 @@ export class Slabs {
   add(slot: number, length: number): Place {
     const bytes = aligned(length)
     const isLarge = bytes > Math.min(MAX_SHARED_BYTES, this.#chunkBytes * MAX_SHARE)
-    const chunk = isLarge ? this.#newChunk(Buffer.allocUnsafeSlow(bytes), false) : this.#roomFor(bytes)
+    const chunk = isLarge ? this.#ownChunk(bytes) : this.#roomFor(bytes)
     const at = chunk.filled
     chunk.filled += bytes
     chunk.living += bytes
-    this.#bytes += bytes
+    this.#bytes += isLarge ? chunk.bytes.length : bytes
     this.#living += bytes
     chunk.words[at / 4] = bytes
     chunk.words[at / 4 + 1] = slot
@@ -88,14 +97,14 @@ export class Slabs {
     return { chunk: this.#chunks[this.#chunkOf[slot] as number] as Chunk, at: this.#atOf[slot] as number }
   }
 
-  /** The record of this slot is not wanted any more. */
-  remove(slot: number): void {
+  /** The record of this slot is not wanted any more; `isEvicted`: others like it need the room. */
+  remove(slot: number, isEvicted: boolean = false): void {
     const { chunk, at } = this.placeOf(slot)
     const bytes = chunk.words[at / 4] as number
     this.#chunkOf[slot] = 0
     chunk.living -= bytes
     this.#living -= bytes
-    if (chunk.living === 0) this.#drop(chunk)
+    if (chunk.living === 0) this.#drop(chunk, isEvicted)
   }
 
   /**
@@ -119,7 +128,11 @@ export class Slabs {
       at += bytes
     }
     this.#living -= worst.living
-    this.#drop(worst)
+    this.#drop(worst, false)
+  }
+
+  #ownChunk(bytes: number): Chunk {
+    return this.#newChunk(this.#spareBlocks.take(bytes) ?? Buffer.allocUnsafeSlow(bytes), false)
   }
 
   #roomFor(bytes: number): Chunk {
@@ -142,22 +155,22 @@ export class Slabs {
     const { buffer } = bytes
     const id = this.#freeIds.pop() ?? this.#chunks.length
     const views = { words: new Uint32Array(buffer), numbers: new Float64Array(buffer) }
-    const chunk = { bytes, ...views, id, isShared, filled: 0, living: 0 }
+    const chunk = { bytes, ...views, id, isShared, isLent: false, filled: 0, living: 0 }
     this.#chunks[id] = chunk
     this.#bytes += CHUNK_BYTES
     this.#living += CHUNK_BYTES
     return chunk
   }
 
-  #drop(chunk: Chunk): void {
+  #drop(chunk: Chunk, isEvicted: boolean): void {
     const isOpen = chunk === this.#current
     if (isOpen) this.#current = undefined
-    this.#bytes -= CHUNK_BYTES + (isOpen || !chunk.isShared ? chunk.filled : this.#chunkBytes)
+    this.#bytes -= CHUNK_BYTES + (isOpen ? chunk.filled : chunk.bytes.length)
     this.#living -= CHUNK_BYTES
     this.#chunks[chunk.id] = undefined
     this.#freeIds.push(chunk.id)
-    if (!this.#shared.delete(chunk)) return
-    this.#spare = chunk.bytes
+    if (this.#shared.delete(chunk)) this.#spare = chunk.bytes
+    else if (isEvicted && !chunk.isLent) this.#spareBlocks.give(chunk.bytes)
   }
 
   #remember(slot: number, chunk: Chunk, at: number): void {

@@ -56,14 +56,44 @@ describe('Slabs', () => {
     for (let slot = 10; slot <= 1_000; slot += 10) expect(bytesOf(slabs, slot, 1_000)).to.deep.equal([slot % 256])
   })
 
-  it('never overwrite what is large, so that it may be given out', () => {
-    const slabs = new Slabs(0)
+  it('never overwrite what is large and was given out', () => {
+    const slabs = new Slabs(1e6)
     put(slabs, 1, 20_000, 7)
     const { chunk, at } = slabs.placeOf(1)
     const given = chunk.bytes.subarray(at + RECORD_HEADER_BYTES, at + 20_000)
     expect(chunk.isShared).to.equal(false)
-    slabs.remove(1)
+    chunk.isLent = true
+    slabs.remove(1, true)
     for (let slot = 1; slot < 50; slot++) put(slabs, slot, 20_000, 8)
     expect([...new Set(given)]).to.deep.equal([7])
+  })
+
+  it('put what is large where another was that nobody has read', () => {
+    const slabs = new Slabs(1e6)
+    put(slabs, 1, 20_000, 7)
+    const { bytes } = slabs.placeOf(1).chunk
+    const all = slabs.bytes
+    slabs.remove(1, true)
+    put(slabs, 2, 19_000, 8)
+    expect(slabs.placeOf(2).chunk.bytes).to.equal(bytes)
+    expect(slabs.bytes).to.equal(all)
+    expect(bytesOf(slabs, 2, 19_000)).to.deep.equal([8])
+    slabs.remove(2, true)
+    put(slabs, 3, 15_000, 9)
+    expect(slabs.placeOf(3).chunk.bytes).not.to.equal(bytes)
+  })
+
+  it('give back what was large, and not evicted', () => {
+    const slabs = new Slabs(1e6)
+    put(slabs, 1, 20_000, 7)
+    slabs.remove(1)
+    expect(slabs.bytes).to.equal(0)
+  })
+
+  it('count what waits for another record, and keep a sixteenth of all for that at most', () => {
+    const slabs = new Slabs(1e6)
+    for (let slot = 1; slot <= 20; slot++) put(slabs, slot, 20_000, slot)
+    for (let slot = 1; slot <= 20; slot++) slabs.remove(slot, true)
+    expect([slabs.bytes, slabs.deadBytes]).to.deep.equal([60_000, 0])
   })
 })
