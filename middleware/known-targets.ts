@@ -1,21 +1,26 @@
 import { stripQuery, type Target, targetUri } from '../lib/http/target.ts'
 import { primaryKey } from '../lib/key.ts'
 
-/** The target of a request, and the key that it has where it was asked for last. */
-export class KnownTarget implements Target {
+/** What a target was read from. */
+export interface ReceivedTarget {
   readonly scheme: string
   readonly authority: string | undefined
   /** As it was received. */
   readonly url: string
+  /** The parameters that are no part of it: one list for each place in an application. */
+  readonly ignoredQuery: readonly string[]
+}
+
+/** The target of a request, and the key that it has where it was asked for last. */
+export class KnownTarget implements Target {
+  readonly received: ReceivedTarget
   readonly uri: string
   readonly path: string
   #prefix: string | undefined
   #key = ''
 
-  constructor(scheme: string, authority: string | undefined, url: string, { uri, path }: Target) {
-    this.scheme = scheme
-    this.authority = authority
-    this.url = url
+  constructor(received: ReceivedTarget, { uri, path }: Target) {
+    this.received = received
     this.uri = uri
     this.path = path
   }
@@ -35,31 +40,34 @@ const PLACES = 2048
 /** Longer ones (characters) are not, so that it is never much that is remembered. */
 const MAX_LENGTH = 256
 
-/** The targets that requests have named lately: to check a target and to make its key takes half of what a hit takes here. */
-export class KnownTargets {
-  readonly #ignoredQuery: readonly string[]
-  readonly #places: (KnownTarget | undefined)[] = Array.from({ length: PLACES })
+// Of all caches of the process: to check a target and to make its key takes half of what a hit takes here.
+const known: (KnownTarget | undefined)[] = Array.from({ length: PLACES })
 
-  /** `ignoredQuery`: the parameters that are no part of a target. */
-  constructor(ignoredQuery: readonly string[]) {
-    this.#ignoredQuery = ignoredQuery
-  }
+/** What a request names; undefined where that is not one resource without doubt. */
+export function knownTarget(received: ReceivedTarget): KnownTarget | undefined {
+  const { url } = received
+  if (url.length > MAX_LENGTH) return read(received)
+  const place = placeOf(url)
+  const last = known[place]
+  if (last !== undefined && isSame(last.received, received)) return last
+  const target = read(received)
+  if (target !== undefined) known[place] = target
+  return target
+}
 
-  /** What a request names; undefined where that is not one resource without doubt. `url`: as received. */
-  named(scheme: string, authority: string | undefined, url: string): KnownTarget | undefined {
-    if (url.length > MAX_LENGTH) return this.#read(scheme, authority, url)
-    const place = placeOf(url)
-    const known = this.#places[place]
-    if (known?.url === url && known.authority === authority && known.scheme === scheme) return known
-    const target = this.#read(scheme, authority, url)
-    if (target !== undefined) this.#places[place] = target
-    return target
-  }
+function isSame(one: ReceivedTarget, other: ReceivedTarget): boolean {
+  return (
+    one.url === other.url &&
+    one.authority === other.authority &&
+    one.scheme === other.scheme &&
+    one.ignoredQuery === other.ignoredQuery
+  )
+}
 
-  #read(scheme: string, authority: string | undefined, url: string): KnownTarget | undefined {
-    const target = targetUri({ scheme, authority, originalUrl: stripQuery(url, this.#ignoredQuery) })
-    return target === undefined ? undefined : new KnownTarget(scheme, authority, url, target)
-  }
+function read(received: ReceivedTarget): KnownTarget | undefined {
+  const { scheme, authority, url, ignoredQuery } = received
+  const target = targetUri({ scheme, authority, originalUrl: stripQuery(url, ignoredQuery) })
+  return target === undefined ? undefined : new KnownTarget(received, target)
 }
 
 function placeOf(url: string): number {

@@ -7,7 +7,7 @@ import type { Credentials } from '../lib/http/storing-input.ts'
 import { stripQuery } from '../lib/http/target.ts'
 import { CONTENT, CREDENTIALS, FORWARDED, OVERRIDE, PRECONDITION, UPGRADE } from './heeded.ts'
 import { hasUntoldContent, hostOf } from './http2.ts'
-import type { KnownTarget } from './known-targets.ts'
+import { type KnownTarget, knownTarget } from './known-targets.ts'
 import { callSync, type Settings } from './settings.ts'
 import { callbackRequest, type ExpressApp, type RoutedRequest } from './types.ts'
 
@@ -64,7 +64,8 @@ export function requestTarget(
     authority = firstMember(headers['x-forwarded-host']) ?? authority
   }
   if (settings.hosts !== undefined && !settings.hosts.has(authority?.toLowerCase() ?? '')) return undefined
-  return settings.knownTargets.named(scheme, authority, (req as RoutedRequest).originalUrl ?? req.url ?? '')
+  const url = (req as RoutedRequest).originalUrl ?? req.url ?? ''
+  return knownTarget({ scheme, authority, url, ignoredQuery: settings.ignoredQuery })
 }
 
 /** What the request says about caching; undefined where it says nothing. */

@@ -30,7 +30,6 @@ import {
 } from '../lib/options.ts'
 import type { Outcome } from '../lib/outcome.ts'
 import type { Size } from '../lib/size.ts'
-import { KnownTargets } from './known-targets.ts'
 import { SearchClasses } from './search-classes.ts'
 import type { CacheRequest } from './types.ts'
 
@@ -120,7 +119,6 @@ export interface Settings {
   readonly vary: VaryCallback['vary'] | undefined
   readonly key: Callback<'key'> | undefined
   readonly ignoredQuery: readonly string[]
-  readonly knownTargets: KnownTargets
   /** Undefined where `No-Vary-Search` is not obeyed. */
   readonly searchClasses: SearchClasses | undefined
   readonly hosts: ReadonlySet<string> | undefined
@@ -146,6 +144,9 @@ export interface Settings {
 
 /** The largest body that is recorded unless options say otherwise (DESIGN: 1 MiB). */
 export const MAX_BODY_SIZE: number = 1024 ** 2
+
+/** One for all, so that targets are known to be the same. */
+const NO_PARAMETERS: readonly string[] = []
 
 /** A handler that has said nothing by then has failed, where something stale is at hand. */
 const HANDLER_TIMEOUT_MS = 30_000
@@ -232,8 +233,7 @@ export function readSettings(place: 'cacheMiddleware' | 'withCache', options: Wi
     tags: read.tags === undefined ? undefined : listOrCallback(read.tags),
     vary: vary === undefined ? undefined : listOrCallback(vary),
     key: read.key,
-    ignoredQuery: read.query?.ignore ?? [],
-    knownTargets: new KnownTargets(read.query?.ignore ?? []),
+    ignoredQuery: read.query?.ignore ?? NO_PARAMETERS,
     searchClasses: read.noVarySearch === true ? new SearchClasses() : undefined,
     hosts: read.hosts === undefined ? undefined : new Set(read.hosts.map((host) => host.toLowerCase())),
     trustProxy: read.trustProxy,

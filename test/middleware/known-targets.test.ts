@@ -2,11 +2,11 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { stripQuery, targetUri } from '../../lib/http/target.ts'
 import { primaryKey } from '../../lib/key.ts'
-import { KnownTargets } from '../../middleware/known-targets.ts'
+import { knownTarget } from '../../middleware/known-targets.ts'
 
-describe('KnownTargets', () => {
+describe('knownTarget', () => {
   it('says what a target is without remembering, whatever was asked before', () => {
-    const known = new KnownTargets(['utm'])
+    const lists = [[], ['utm']]
     const parts = fc.record({
       scheme: fc.constantFrom('http', 'https', 'ftp'),
       authority: fc.constantFrom('a.example', 'A.example:80', 'b.example:8080', 'not a host', undefined),
@@ -16,11 +16,13 @@ describe('KnownTargets', () => {
         fc.constantFrom('/p?utm=1&q=2', '/p?q=2', '/p q', '', '*', 'http://a.example/p', `/${'x'.repeat(300)}`),
       ),
       prefix: fc.constantFrom('R 1 app G ', 'R 1 front G '),
+      ignoredQuery: fc.constantFrom(...lists),
     })
     const check = fc.property(fc.array(parts, { minLength: 50, maxLength: 200 }), (asked) => {
-      for (const { scheme, authority, url, prefix } of asked) {
-        const target = known.named(scheme, authority, url)
-        const expected = targetUri({ scheme, authority, originalUrl: stripQuery(url, ['utm']) })
+      for (const { prefix, ...received } of asked) {
+        const { scheme, authority, url, ignoredQuery } = received
+        const target = knownTarget(received)
+        const expected = targetUri({ scheme, authority, originalUrl: stripQuery(url, ignoredQuery) })
         expect(target?.uri).to.equal(expected?.uri)
         expect(target?.path).to.equal(expected?.path)
         if (expected !== undefined) expect(target?.keyBehind(prefix)).to.equal(primaryKey(prefix, expected.uri))
@@ -30,16 +32,16 @@ describe('KnownTargets', () => {
   })
 
   it('checks a target once, as long as it is asked for by the same name', () => {
-    const known = new KnownTargets([])
-    const first = known.named('http', 'a.example', '/p?q')
-    expect(known.named('http', 'a.example', '/p?q')).to.equal(first)
-    expect(known.named('http', 'b.example', '/p?q')).not.to.equal(first)
-    expect(known.named('https', 'a.example', '/p?q')?.uri).to.equal('https://a.example/p?q')
+    const received = { scheme: 'http', authority: 'a.example', url: '/p?q', ignoredQuery: [] }
+    const first = knownTarget(received)
+    expect(knownTarget({ ...received })).to.equal(first)
+    expect(knownTarget({ ...received, authority: 'b.example' })).not.to.equal(first)
+    expect(knownTarget({ ...received, scheme: 'https' })?.uri).to.equal('https://a.example/p?q')
   })
 
   it('does not hold what is long', () => {
-    const known = new KnownTargets([])
-    const url = `/${'x'.repeat(256)}`
-    expect(known.named('http', 'a.example', url)).not.to.equal(known.named('http', 'a.example', url))
+    const received = { scheme: 'http', authority: 'a.example', url: `/${'x'.repeat(256)}`, ignoredQuery: [] }
+    expect(knownTarget(received)?.uri).to.equal(`http://a.example${received.url}`)
+    expect(knownTarget(received)).not.to.equal(knownTarget(received))
   })
 })
