@@ -70,8 +70,8 @@ export function replay(client: Client, entry: ResponseEntry, outcome: Outcome, n
 /** In which coding this client gets it. RNG-16: ranges are those of the content as it is. */
 function formFor({ method, headers, heeded, settings }: Client, value: StoredResponse): Representation {
   if (!value.codable || settings.encodings === undefined) return value
-  if ((heeded & RANGE) !== 0 && method === 'GET' && headers['range'] !== undefined) return identityOf(value)
-  if ((heeded & CODING) === 0) return identityOf(value)
+  const isPart = (heeded & RANGE) !== 0 && method === 'GET' && headers['range'] !== undefined
+  if (isPart || (heeded & CODING) === 0) return identityOf(value)
   return representationIn(value, settings.encodings.accepted(headers))
 }
 

@@ -18,6 +18,7 @@ export class Negotiation {
   readonly #offered: readonly Coding[]
   // The same few browsers ask again and again.
   readonly #remembered = new Map<string, readonly Coding[]>()
+  // Each hit asks twice.
   #lastValue: string | undefined
   #lastAccepted: readonly Coding[] = NONE
 
