@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { endWithParent } from '../test/support/end-with-parent.ts'
 
 /** An answer to write as it stands: what a limit sends, taken from what a hit sent. */
 export interface Prepared {
@@ -28,7 +29,7 @@ export type Contestants = Readonly<Record<string, (task: Task) => RequestListene
  */
 export function serveContestant(contestants: Contestants): void {
   process.once('message', (task: Task) => void serve(contestants, task))
-  process.once('disconnect', () => process.exit(0))
+  endWithParent()
 }
 
 async function serve(contestants: Contestants, task: Task): Promise<void> {

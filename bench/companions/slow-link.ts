@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { endWithParent } from '../../test/support/end-with-parent.ts'
 
 /**
  * A server that is not next door: what it sends arrives a round trip later, and of each connection no more than a window of bytes per
@@ -39,4 +40,4 @@ setInterval(() => {
   }
 }, ROUND_TRIP_MS)
 
-process.on('disconnect', () => process.exit(0))
+endWithParent()

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { createCache } from '../../lib/cache.ts'
 import { CLIENT_SETTINGS, type RedisOption } from '../../lib/redis.ts'
 import { Random } from '../fuzz/random.ts'
+import { endWithParent } from '../support/end-with-parent.ts'
 import { MapStore } from '../support/map-store.ts'
 import { Authority } from './authority.ts'
 import type { RedisAddress, WorkerMessage, WorkerSettings } from './messages.ts'
@@ -21,8 +22,7 @@ const tell = (message: WorkerMessage): void => void process.send?.(message)
 const fail = (error: unknown): void => tell({ kind: 'failed', error: String(error) })
 process.on('unhandledRejection', fail)
 process.on('uncaughtException', fail)
-// Whoever started this has ended.
-process.on('disconnect', () => process.exit())
+endWithParent()
 
 const cache = createCache({
   redis: redisOption(settings.redis),

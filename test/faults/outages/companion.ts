@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { endWithParent } from '../../support/end-with-parent.ts'
 
 /** A process of its own that answers questions, so that what it measures and what measures it do not share a thread. */
 export interface Companion<Answers> {
@@ -69,7 +70,7 @@ export function answerParent(answers: Readonly<Record<string, (argument: never) 
         (error: unknown) => reply({ id, error: String(error) }),
       )
   })
-  process.once('disconnect', () => process.exit(0))
+  endWithParent()
   reply({ id: READY })
 }
 

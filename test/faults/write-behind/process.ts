@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CacheError } from '../../../lib/errors.ts'
+import { endWithParent } from '../../support/end-with-parent.ts'
 import type { FromDatabase, FromProcess, ProcessSettings } from './messages.ts'
 import { rowsOf, sharedCache } from './rows.ts'
 
@@ -68,7 +69,7 @@ process.on('message', (message: FromDatabase | 'stop') => {
   if (message === 'stop') isStopping = true
   else waiting.get(message.id)?.(message)
 })
-process.once('disconnect', () => process.exit())
+endWithParent()
 process.once('unhandledRejection', (cause) => {
   tell({ kind: 'failed', error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) })
 })
